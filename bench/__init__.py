@@ -1,0 +1,1 @@
+"""The harness: scenes, metrics, plan, execution and the command line."""

@@ -1,0 +1,65 @@
+"""SHA-256 of files, remembered by path, size and time of change, so that a nightly run does not read everything twice."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where stemtree keeps what it can make again: ``$STEMTREE_CACHE``, else ``stemtree`` in the user's cache folder."""
+    named = os.environ.get("STEMTREE_CACHE")
+    if named:
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "stemtree"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    path = path.resolve()
+    stat = path.stat()
+    return _remembered(str(path), stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _remembered(path: str, size: int, mtime_ns: int) -> str:
+    try:
+        with closing(_database()) as database:
+            row = database.execute(
+                "SELECT sha256 FROM files WHERE path = ? AND size = ? AND mtime_ns = ?", (path, size, mtime_ns)
+            ).fetchone()
+            if row:
+                return str(row[0])
+            digest = _sha256(path)
+            database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (path, size, mtime_ns, digest))
+            database.commit()
+            return digest
+    except sqlite3.Error:   # a locked or unwritable memory costs time, never a result
+        return _sha256(path)
+
+
+def _database() -> sqlite3.Connection:
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise sqlite3.OperationalError(str(error)) from error
+    database = sqlite3.connect(folder / "hashes.sqlite3", timeout=5)
+    database.execute(
+        "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT)"
+    )
+    return database
+
+
+def _sha256(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""The AudioSet ontology as a graph, and the label maps of every data set."""

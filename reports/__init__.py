@@ -1,0 +1,1 @@
+"""The results table, its statistics, tables and figures. Knows rows, never audio."""

@@ -1,0 +1,1 @@
+"""Separator families, and what surrounds them."""

@@ -1,0 +1,1 @@
+"""Tagging models and query nets."""

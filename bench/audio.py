@@ -64,7 +64,9 @@ class FileSignal(Signal):
         bad = np.count_nonzero(~np.isfinite(data))
         if bad:
             first = int(np.argwhere(~np.isfinite(data))[0, 0]) / self.sample_rate
-            raise SceneError(f"{self.path}: {bad} samples are NaN or infinite, the first at {first:.3f} s; fetch it anew")
+            raise SceneError(
+                f"{self.path}: {bad} samples are NaN or infinite, the first at {first:.3f} s; fetch it anew"
+            )
         return torch.from_numpy(np.ascontiguousarray(data.T))
 
     def fingerprint(self) -> str:

@@ -1,4 +1,4 @@
-"""SHA-256 of files, remembered by path, size and time of change, so that a nightly run does not read everything twice."""
+"""SHA-256 of files, remembered by path, size and time of change: a nightly run does not read everything twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Where stemtree keeps what it can make again: ``$STEMTREE_CACHE``, else ``stemtree`` in the user's cache folder."""
+    """Where stemtree keeps what it can make again: ``$STEMTREE_CACHE``, else the user's cache folder."""
     named = os.environ.get("STEMTREE_CACHE")
     if named:
         return Path(named).expanduser()

@@ -28,6 +28,6 @@ class ModelCard(BaseModel):
     url: str | None = None
     licence: str
     parameters: int | None = Field(default=None, ge=0, description="learnable parameters; 0 for a method without any")
-    training_data: tuple[str, ...] = Field(default=(), description="data sets it was trained on, for contamination flags")
+    training_data: tuple[str, ...] = Field(default=(), description="data sets it was trained on; flags contamination")
     weights: tuple[Weights, ...] = ()
     notes: str | None = None

@@ -20,8 +20,8 @@ class Metric:
     - ``mixture``    float64 ``(channels, samples)``
     - ``sample_rate`` int, Hz
 
-    and returns float64 ``(targets,)``, NaN where the metric is not defined. ``scope`` is ``"target"`` where each value depends
-    on its own target alone, ``"scene"`` where the targets of a scene are scored jointly.
+    and returns float64 ``(targets,)``, NaN where the metric is not defined. ``scope`` is ``"target"`` where each value
+    depends on its own target alone, ``"scene"`` where the targets of a scene are scored jointly.
     """
 
     name: str

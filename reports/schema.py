@@ -1,0 +1,145 @@
+"""The shape of a results folder: columns, statuses, and what a run's manifest says. Version 1.
+
+::
+
+    runs/NAME.json      configuration, provenance, what each data set and metric is called
+    runs/NAME.parquet   one row per cell of the run, the reused ones too
+    cells/*.parquet     status, reason, time and memory, by key
+    scores/*.parquet    one row per key, target and metric
+    scenes/*.parquet    what each scene is: length, rate, recordings behind it, notes
+    cards/*.json        model cards          metrics.json   definitions of the metrics
+    audio/              cached estimates and listening excerpts
+
+Cells and scores are folders of parts. A part is written under a temporary name, synced and renamed; scores first,
+their cell last. A score counts once the cell written with it (the same ``part``) is there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION: Final = 1
+
+Status = Literal["ok", "skip", "error", "timeout", "oom", "nan"]
+STATUSES: Final = ("ok", "skip", "error", "timeout", "oom", "nan")
+FINAL_STATUSES: Final = frozenset({"ok", "skip", "nan"})
+"""Statuses that stand until their key changes."""
+
+ENTRIES: Final = pl.Schema(
+    {
+        "key": pl.String(),
+        "separator": pl.String(),
+        "family": pl.String(),
+        "dataset": pl.String(),
+        "split": pl.String(),
+        "scene": pl.String(),
+        "protocol": pl.String(),
+    }
+)
+
+CELLS: Final = pl.Schema(
+    {
+        "key": pl.String(),
+        "part": pl.String(),
+        "run": pl.String(),
+        "written_at": pl.Float64(),  # seconds since the epoch
+        "status": pl.String(),
+        "reason": pl.String(),
+        "traceback": pl.String(),
+        "metrics": pl.List(pl.String()),  # ids scored with this part
+        "attempts": pl.Int32(),
+        "seconds": pl.Float64(),  # wall time of the separation alone; null where nothing was separated
+        "cpu_seconds": pl.Float64(),
+        "audio_seconds": pl.Float64(),
+        "peak_mb": pl.Float64(),  # growth of the worker's peak resident memory during the cell
+        "device": pl.String(),
+        "notes": pl.List(pl.String()),
+    }
+)
+
+SCORES: Final = pl.Schema(
+    {
+        "key": pl.String(),
+        "part": pl.String(),
+        "written_at": pl.Float64(),
+        "index": pl.Int32(),  # place of the target in the scene's list
+        "target": pl.String(),
+        "mids": pl.List(pl.String()),
+        "depth": pl.Int32(),  # least depth of the target's class; null where it is no class
+        "metric": pl.String(),  # name@version; null where the target was skipped before any metric
+        "value": pl.Float64(),
+        "status": pl.String(),
+        "reason": pl.String(),
+    }
+)
+
+SCENES: Final = pl.Schema(
+    {
+        "dataset": pl.String(),
+        "split": pl.String(),
+        "scene": pl.String(),
+        "seconds": pl.Float64(),
+        "sample_rate": pl.Int32(),
+        "channels": pl.Int32(),
+        "targets": pl.List(pl.String()),
+        "recordings": pl.List(pl.String()),
+        "notes": pl.List(pl.String()),
+        "content": pl.String(),  # hash of the scene's audio and annotation; null where it could not be read
+    }
+)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class DatasetEntry(_Strict):
+    """What a run knew of a data set."""
+
+    title: str
+    split: str
+    licence: str
+    citation: str
+    url: str
+    columns: tuple[str, ...] = Field(description="headline columns as metric/aggregation; the first one ranks")
+    metrics: tuple[str, ...]
+    caveat: str | None = None
+    scenes: int
+    version: str = Field(description="hash over the content hashes of its scenes")
+
+
+class Problem(_Strict):
+    """Something that kept a part of the run from happening."""
+
+    subject: str
+    message: str
+
+
+class MetricEntry(_Strict):
+    """What a reader needs to know of a metric."""
+
+    title: str
+    unit: str
+    better: Literal["higher", "lower", "neither"]
+    definition: str
+    undefined: str
+    aggregations: tuple[str, ...]
+
+
+class Manifest(_Strict):
+    """One run: written when it starts, and again when it ends."""
+
+    schema_version: int = SCHEMA_VERSION
+    run: str
+    state: Literal["running", "finished", "interrupted"] = "running"
+    started: str = Field(description="UTC, ISO 8601")
+    finished: str | None = None
+    configuration: dict[str, Any]
+    provenance: dict[str, Any]
+    datasets: dict[str, DatasetEntry]
+    problems: tuple[Problem, ...] = ()
+    counts: dict[str, int] = Field(default_factory=dict, description="cells by status, when finished")
+    reused: int = Field(default=0, description="cells whose results were there before the run")

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -14,9 +15,52 @@ import torch
 
 from bench.hashing import file_sha256
 from bench.scene import SceneError, Signal
+from bench.wholeness import cut_short
+
+# A FLAC stream of unknown length is reported with the largest count there is; no recording has 2**40 samples.
+_NO_LENGTH: Final = 2**40
 
 
-def _digest(*parts: object) -> str:
+class BrokenFile(SceneError):
+    """A file cannot be used; says which, what is wrong, and the remedy."""
+
+    def __init__(self, path: Path, what: str, remedy: str) -> None:
+        # All three go to the base class, so that the error survives the way back from a worker process.
+        super().__init__(path, what, remedy)
+        self.path, self.what, self.remedy = path, what, remedy
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a sound file says of itself; ``samples`` per channel."""
+
+    sample_rate: int
+    channels: int
+    samples: int
+
+
+def content_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes; :class:`BrokenFile` where it cannot be read."""
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        raise BrokenFile(path, f"cannot be read ({error.strerror})", "check that it is there and readable") from error
+
+
+def check_finite(path: Path, audio: np.ndarray, sample_rate: int) -> None:
+    """Raise :class:`BrokenFile` where ``audio`` (samples, channels) holds NaN or infinite values."""
+    bad = ~np.isfinite(audio)
+    if bad.any():
+        first = int(bad.any(axis=1).argmax())
+        where = f"the first at {first / sample_rate:.3f} s (sample {first})"
+        raise BrokenFile(path, f"{int(bad.sum())} values are NaN or infinite, {where}", "fetch or render it anew")
+
+
+def digest(*parts: object) -> str:
+    """SHA-256 of the parts' text: the fingerprint of a signal made from others."""
     return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
 
 
@@ -24,7 +68,9 @@ def _digest(*parts: object) -> str:
 class FileSignal(Signal):
     """A sound file that libsndfile reads (wav, flac, ogg, mp3), or a part of one.
 
-    ``start`` and ``length`` are in samples of the file; ``length`` None means to the end.
+    ``start`` and ``length`` are in samples of the file; ``length`` None means to the end. Nothing is opened before
+    a property is asked for. Rate, channels, length and fingerprint raise :class:`BrokenFile` where the header
+    cannot be read or shows the file to be cut short; reading it also finds what only decoding shows.
     """
 
     path: Path
@@ -32,54 +78,99 @@ class FileSignal(Signal):
     length: int | None = None
 
     @cached_property
-    def _info(self) -> soundfile._SoundFileInfo:
+    def _header(self) -> Header:
         if not self.path.is_file():
-            raise SceneError(f"{self.path}: no such file")
+            raise BrokenFile(self.path, "no such file", "fetch it anew")
         try:
-            return soundfile.info(self.path)
+            info = soundfile.info(self.path)
+            cut = cut_short(self.path)
         except soundfile.LibsndfileError as error:
-            raise SceneError(f"{self.path}: cannot be read as audio ({error.error_string}); fetch it anew") from error
+            what = "is empty (0 bytes)" if self.path.stat().st_size == 0 else _unreadable(error)
+            raise BrokenFile(self.path, what, "fetch it anew") from error
+        except OSError as error:
+            raise BrokenFile(self.path, f"cannot be read ({error.strerror})", "check its permissions") from error
+        if cut:
+            raise BrokenFile(self.path, f"truncated: {cut}", "fetch it anew")
+        if not 0 < info.frames < _NO_LENGTH:
+            what = "holds no samples" if info.frames <= 0 else "its header does not say how long it is"
+            raise BrokenFile(self.path, what, "fetch or render it anew")
+        if self.start >= info.frames:
+            raise BrokenFile(
+                self.path, f"the part from sample {self.start} lies beyond its end at {info.frames}", "fetch it anew"
+            )
+        return Header(int(info.samplerate), int(info.channels), int(info.frames))
 
     @property
     def sample_rate(self) -> int:
-        return int(self._info.samplerate)
+        return self._header.sample_rate
 
     @property
     def channels(self) -> int:
-        return int(self._info.channels)
+        return self._header.channels
 
     @property
     def samples(self) -> int:
-        whole = max(int(self._info.frames) - self.start, 0)
+        whole = self._header.samples - self.start
         return whole if self.length is None else min(self.length, whole)
 
     def read(self) -> torch.Tensor:
         wanted = self.samples
         try:
-            data, _ = soundfile.read(self.path, frames=wanted, start=self.start, dtype="float32", always_2d=True)
+            audio, _ = soundfile.read(self.path, frames=wanted, start=self.start, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise SceneError(f"{self.path}: cannot be decoded ({error.error_string}); fetch it anew") from error
-        if len(data) != wanted:
-            raise SceneError(f"{self.path}: truncated, {len(data)} of {wanted} samples can be read; fetch it anew")
-        bad = np.count_nonzero(~np.isfinite(data))
-        if bad:
-            first = int(np.argwhere(~np.isfinite(data))[0, 0]) / self.sample_rate
-            raise SceneError(
-                f"{self.path}: {bad} samples are NaN or infinite, the first at {first:.3f} s; fetch it anew"
-            )
-        return torch.from_numpy(np.ascontiguousarray(data.T))
+            raise BrokenFile(self.path, _unreadable(error), "fetch it anew") from error
+        if len(audio) != wanted:
+            raise BrokenFile(self.path, f"truncated: {len(audio)} of {wanted} samples can be decoded", "fetch it anew")
+        check_finite(self.path, audio, self.sample_rate)
+        return torch.from_numpy(np.ascontiguousarray(audio.T))
 
     def fingerprint(self) -> str:
-        return _digest("file", file_sha256(self.path), self.start, self.length)
+        _ = self._header
+        return digest("file", content_sha256(self.path), self.start, self.length)
+
+
+def _unreadable(error: soundfile.LibsndfileError) -> str:
+    return f"cannot be read as audio ({error.error_string.rstrip('.')})"
 
 
 @dataclass(frozen=True)
-class Fitted(Signal):
-    """A signal cut or padded with zeros at its end to ``length`` samples, or repeated to fill it."""
+class Unusable(Signal):
+    """Stands in a scene where a file is no use there; whatever is asked of it raises :class:`BrokenFile`.
+
+    So one broken scene neither stops the listing of the others nor passes for a good one.
+    """
+
+    path: Path
+    what: str
+    remedy: str
+
+    def _refuse(self) -> BrokenFile:
+        return BrokenFile(self.path, self.what, self.remedy)
+
+    @property
+    def sample_rate(self) -> int:
+        raise self._refuse()
+
+    @property
+    def channels(self) -> int:
+        raise self._refuse()
+
+    @property
+    def samples(self) -> int:
+        raise self._refuse()
+
+    def read(self) -> torch.Tensor:
+        raise self._refuse()
+
+    def fingerprint(self) -> str:
+        raise self._refuse()
+
+
+@dataclass(frozen=True)
+class Derived(Signal):
+    """A signal made from another: of its rate, channels and length, unless a subclass says otherwise."""
 
     signal: Signal
-    length: int
-    repeat: bool = False
 
     @property
     def sample_rate(self) -> int:
@@ -88,6 +179,18 @@ class Fitted(Signal):
     @property
     def channels(self) -> int:
         return self.signal.channels
+
+    @property
+    def samples(self) -> int:
+        return self.signal.samples
+
+
+@dataclass(frozen=True)
+class Fitted(Derived):
+    """A signal cut or padded with zeros at its end to ``length`` samples, or repeated to fill it."""
+
+    length: int
+    repeat: bool = False
 
     @property
     def samples(self) -> int:
@@ -101,39 +204,28 @@ class Fitted(Signal):
         return torch.nn.functional.pad(audio, (0, self.length - audio.shape[1]))
 
     def fingerprint(self) -> str:
-        return _digest("fitted", self.signal.fingerprint(), self.length, self.repeat)
+        return digest("fitted", self.signal.fingerprint(), self.length, self.repeat)
 
 
 @dataclass(frozen=True)
-class Mono(Signal):
+class Mono(Derived):
     """The mean of a signal's channels."""
-
-    signal: Signal
-
-    @property
-    def sample_rate(self) -> int:
-        return self.signal.sample_rate
 
     @property
     def channels(self) -> int:
         return 1
 
-    @property
-    def samples(self) -> int:
-        return self.signal.samples
-
     def read(self) -> torch.Tensor:
         return self.signal.read().mean(dim=0, keepdim=True)
 
     def fingerprint(self) -> str:
-        return _digest("mono", self.signal.fingerprint())
+        return digest("mono", self.signal.fingerprint())
 
 
 @dataclass(frozen=True)
-class Resampled(Signal):
-    """A signal at another rate, by soxr's high quality filter."""
+class Resampled(Derived):
+    """A signal at another rate, by soxr's high quality filter; its length is rounded up, as librosa does."""
 
-    signal: Signal
     rate: int
 
     @property
@@ -141,13 +233,7 @@ class Resampled(Signal):
         return self.rate
 
     @property
-    def channels(self) -> int:
-        return self.signal.channels
-
-    @property
     def samples(self) -> int:
-        if self.signal.sample_rate == self.rate:
-            return self.signal.samples
         return -(-self.signal.samples * self.rate // self.signal.sample_rate)
 
     def read(self) -> torch.Tensor:
@@ -159,7 +245,27 @@ class Resampled(Signal):
         return torch.nn.functional.pad(out, (0, self.samples - out.shape[1]))
 
     def fingerprint(self) -> str:
-        return _digest("resampled", self.signal.fingerprint(), self.rate, "soxr-hq", soxr.__libsoxr_version__)
+        return digest("resampled", self.signal.fingerprint(), self.rate, "soxr-hq", soxr.__libsoxr_version__)
+
+
+@dataclass(frozen=True)
+class EnergyMatched(Derived):
+    """A signal scaled to the energy of another, as USS mixes: gain = sqrt(E(anchor) / E(signal)), within bounds.
+
+    The bounds 0.02 and 50 and the floor of 1e-10 on the mean square are those of the public USS code.
+    """
+
+    anchor: Signal
+
+    def read(self) -> torch.Tensor:
+        audio = self.signal.read()
+        energy = float(audio.double().square().mean())
+        wanted = float(self.anchor.read().double().square().mean())
+        gain = min(max((wanted / max(energy, 1e-10)) ** 0.5, 0.02), 50.0)
+        return audio * gain
+
+    def fingerprint(self) -> str:
+        return digest("energy-matched", self.signal.fingerprint(), self.anchor.fingerprint())
 
 
 @dataclass(frozen=True)
@@ -181,40 +287,16 @@ class Sum(Signal):
         return self.parts[0].samples
 
     def read(self) -> torch.Tensor:
-        return torch.stack([part.read() for part in self.parts]).sum(dim=0)
+        total = self.parts[0].read().clone()
+        for part in self.parts[1:]:
+            audio = part.read()
+            if audio.shape != total.shape or part.sample_rate != self.sample_rate:
+                raise SceneError(
+                    f"signals of {tuple(total.shape)} samples at {self.sample_rate} Hz and of {tuple(audio.shape)} at "
+                    f"{part.sample_rate} Hz cannot be summed; bring them to one rate, channel count and length"
+                )
+            total += audio
+        return total
 
     def fingerprint(self) -> str:
-        return _digest("sum", *(part.fingerprint() for part in self.parts))
-
-
-@dataclass(frozen=True)
-class EnergyMatched(Signal):
-    """A signal scaled to the energy of another, as USS mixes: gain = sqrt(E(anchor) / E(signal)), within bounds.
-
-    The bounds 0.02 and 50 and the floor of 1e-10 on the mean square are those of the public USS code.
-    """
-
-    signal: Signal
-    anchor: Signal
-
-    @property
-    def sample_rate(self) -> int:
-        return self.signal.sample_rate
-
-    @property
-    def channels(self) -> int:
-        return self.signal.channels
-
-    @property
-    def samples(self) -> int:
-        return self.signal.samples
-
-    def read(self) -> torch.Tensor:
-        audio = self.signal.read()
-        energy = float(audio.double().square().mean())
-        wanted = float(self.anchor.read().double().square().mean())
-        gain = min(max((wanted / max(energy, 1e-10)) ** 0.5, 0.02), 50.0)
-        return audio * gain
-
-    def fingerprint(self) -> str:
-        return _digest("energy-matched", self.signal.fingerprint(), self.anchor.fingerprint())
+        return digest("sum", *(part.fingerprint() for part in self.parts))

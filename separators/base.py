@@ -43,6 +43,8 @@ class Context:
 
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    sample_rate: int | None = None
+    """Rate in Hz of the audio handed over; the adapter fills it in, for separators that take any rate."""
 
 
 @dataclass(frozen=True)

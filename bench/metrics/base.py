@@ -19,9 +19,11 @@ class Metric:
     - ``references`` float64 ``(targets, channels, samples)``
     - ``mixture``    float64 ``(channels, samples)``
     - ``sample_rate`` int, Hz
+    - ``energies``   :class:`bench.metrics.energy.Energies` of these, computed once for all metrics of a cell
 
     and returns float64 ``(targets,)``, NaN where the metric is not defined. ``scope`` is ``"target"`` where each value
-    depends on its own target alone, ``"scene"`` where the targets of a scene are scored jointly.
+    depends on its own target alone, ``"scene"`` where the targets of a scene are scored jointly; how targets are
+    chosen is said in :mod:`bench.metrics.score`.
     """
 
     name: str

@@ -1,0 +1,161 @@
+"""Scores of one cell: which targets a metric judges, and what stands in the row where there is no value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import torch
+
+from bench.metrics.base import Metric
+from bench.metrics.energy import Energies
+from bench.metrics.tensors import SignalLike, as_signal
+
+ABSENT_BELOW_DB: Final = -60.0
+"""Level of a reference against the mixture under which the target counts as absent."""
+TRIVIAL_ABOVE_DB: Final = 30.0
+"""SDR of the mixture above which there is nothing to separate."""
+
+ABSENT_REASON: Final = "absent: the reference lies 60 dB or more under the mixture"
+TRIVIAL_REASON: Final = "trivial: the SDR of the mixture itself is above 30 dB"
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One metric on one target; ``value`` is finite where ``status`` is ok, None elsewhere with a ``reason``."""
+
+    index: int
+    metric: str
+    value: float | None
+    status: Literal["ok", "skip", "nan"]
+    reason: str | None
+
+
+def score_cell(
+    metrics: Sequence[Metric],
+    *,
+    estimates: SignalLike,
+    references: SignalLike,
+    mixture: SignalLike,
+    sample_rate: int,
+) -> list[ScoreRow]:
+    """Score the estimates of one cell, target by target, metric by metric.
+
+    A target is *absent* where its reference is silent or more than 60 dB under the mixture: metrics of the present
+    skip it, metrics of the absent judge it and have no row elsewhere. A target is *trivial* where the mixture's own
+    SDR is above 30 dB: metrics of the present skip it. An estimate with samples that are not finite gets status nan in
+    all its rows, before any other rule. Metrics of scope ``scene`` see every target that is present, trivial or not,
+    in one call, so that what they compute jointly follows the scene and not the separator; the others see only the
+    targets they judge.
+
+    Args:
+        metrics: what to compute.
+        estimates: ``(targets, channels, samples)``.
+        references: the same shape.
+        mixture: ``(channels, samples)``.
+        sample_rate: in Hz.
+
+    Raises:
+        ValueError: the shapes do not fit, a reference or the mixture is not finite, or a metric returns the wrong
+            shape.
+    """
+    with torch.inference_mode():
+        whole = _Signals(
+            as_signal(estimates, "estimates"),
+            as_signal(references, "references"),
+            as_signal(mixture, "mixture"),
+            sample_rate,
+        )
+        targets = _sort_out(whole)
+        values = {metric.id: _values(metric, whole, targets) for metric in metrics}
+    return [
+        _row(metric, index, values[metric.id].get(index, math.nan), target)
+        for index, target in enumerate(targets)
+        for metric in metrics
+        if metric.applies_to == "present" or target.absent
+    ]
+
+
+class _Signals:
+    """The signals of a cell under the names that metrics ask for."""
+
+    def __init__(
+        self, estimates: torch.Tensor, references: torch.Tensor, mixture: torch.Tensor, sample_rate: int
+    ) -> None:
+        if estimates.ndim != 3 or references.shape != estimates.shape or mixture.shape != estimates.shape[1:]:
+            raise ValueError(
+                f"shapes do not match: estimates {tuple(estimates.shape)}, references {tuple(references.shape)}, "
+                f"mixture {tuple(mixture.shape)}; (targets, channels, samples) twice and (channels, samples) are wanted"
+            )
+        self.estimates, self.references, self.mixture = estimates, references, mixture
+        self.sample_rate = sample_rate
+        self.energies = Energies(estimates, references, mixture)
+        self._parts: dict[tuple[int, ...], _Signals] = {tuple(range(len(estimates))): self}
+
+    def only(self, indices: tuple[int, ...]) -> _Signals:
+        """The same with the targets at ``indices``; made once, so that their energies are shared too."""
+        if indices not in self._parts:
+            chosen = list(indices)
+            self._parts[indices] = _Signals(
+                self.estimates[chosen], self.references[chosen], self.mixture, self.sample_rate
+            )
+        return self._parts[indices]
+
+
+@dataclass(frozen=True)
+class _Target:
+    absent: bool
+    trivial: bool
+    broken: int
+    """Samples of the estimate that are NaN or infinite."""
+
+
+def _sort_out(signals: _Signals) -> list[_Target]:
+    for name in ("references", "mixture"):
+        bad = _not_finite(getattr(signals, name))
+        if bad:
+            raise ValueError(f"{name}: {bad} samples are NaN or infinite")
+    energies = signals.energies
+    least = energies.mixture * 10 ** (ABSENT_BELOW_DB / 10)
+    absent = (energies.reference < least) | (energies.reference == 0)
+    trivial = energies.mixture_sdr > TRIVIAL_ABOVE_DB
+    broken = [_not_finite(estimate) for estimate in signals.estimates]
+    return [_Target(*marks) for marks in zip(absent.tolist(), trivial.tolist(), broken, strict=True)]
+
+
+def _not_finite(signal: torch.Tensor) -> int:
+    return signal.numel() - int(signal.isfinite().sum())
+
+
+def _values(metric: Metric, whole: _Signals, targets: list[_Target]) -> dict[int, float]:
+    """The metric's values by target, computed on the targets it is to see."""
+    if metric.scope == "scene":
+        seen = [not target.absent for target in targets]
+    elif metric.applies_to == "absent":
+        seen = [target.absent and not target.broken for target in targets]
+    else:
+        seen = [not (target.absent or target.trivial or target.broken) for target in targets]
+    indices = tuple(index for index, taken in enumerate(seen) if taken)
+    if not indices:
+        return {}
+    signals = whole.only(indices)
+    result = metric.function(**{name: getattr(signals, name) for name in metric.needs})
+    if result.shape != (len(indices),):
+        raise ValueError(f"{metric.id} returned shape {tuple(result.shape)} for {len(indices)} targets")
+    return dict(zip(indices, result.tolist(), strict=True))
+
+
+def _row(metric: Metric, index: int, value: float, target: _Target) -> ScoreRow:
+    if target.broken:
+        reason = f"the estimate has {target.broken} samples that are NaN or infinite"
+        return ScoreRow(index, metric.id, None, "nan", reason)
+    if metric.applies_to == "present" and (target.absent or target.trivial):
+        return ScoreRow(index, metric.id, None, "skip", ABSENT_REASON if target.absent else TRIVIAL_REASON)
+    if math.isnan(value):
+        return ScoreRow(index, metric.id, None, "nan", metric.undefined)
+    if math.isinf(value):
+        reason = f"infinite: the value is {value:+} {metric.unit}, which no average can hold"
+        return ScoreRow(index, metric.id, None, "nan", reason)
+    return ScoreRow(index, metric.id, value, "ok", None)

@@ -1,0 +1,60 @@
+"""What every metric does with its input: float64, shapes checked, batch axes walked one item at a time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+SignalLike = torch.Tensor | np.ndarray
+"""Audio as metrics take it, ``(..., channels, samples)``, of any real number type."""
+
+
+def as_signal(values: SignalLike, name: str) -> torch.Tensor:
+    """``values`` as a float64 tensor ``(..., channels, samples)``; no copy is made of one that is that already.
+
+    Raises:
+        ValueError: fewer than two axes, or complex numbers; the message says ``name`` and the shape.
+    """
+    shape = tuple(values.shape)
+    if len(shape) < 2:
+        raise ValueError(f"{name} of shape {shape}: (..., channels, samples) is wanted, mono has a channel axis too")
+    if np.iscomplexobj(values) if isinstance(values, np.ndarray) else values.is_complex():
+        raise ValueError(f"{name} of shape {shape} is complex: metrics take real samples")
+    if isinstance(values, np.ndarray):   # copied, because torch shares neither read-only memory nor negative strides
+        return torch.from_numpy(np.array(values, dtype=np.float64, order="C"))
+    return values.detach().to(torch.float64)
+
+
+def check_alike(**signals: torch.Tensor) -> tuple[int, ...]:
+    """The common batch shape of ``signals``, whose channels and samples are equal and whose batch axes broadcast.
+
+    Raises:
+        ValueError: they do not fit; the message gives the shapes by name.
+    """
+    shapes = {name: tuple(signal.shape) for name, signal in signals.items()}
+    try:
+        batch = tuple(torch.broadcast_shapes(*(shape[:-2] for shape in shapes.values())))
+    except RuntimeError:
+        batch = None
+    if batch is None or len({shape[-2:] for shape in shapes.values()}) != 1:
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"shapes do not match: {listed}; channels and samples must be equal, batch axes broadcast")
+    return batch
+
+
+def over_items(
+    function: Callable[..., torch.Tensor], *signals: torch.Tensor, batch: tuple[int, ...], size: tuple[int, ...] = ()
+) -> torch.Tensor:
+    """Call ``function`` on each item ``(channels, samples)`` of the batch; its results have shape ``size``.
+
+    One item at a time keeps the temporaries small, and makes an item's value independent of what else is in the
+    batch, to the last bit.
+    """
+    expanded = [signal.expand(*batch, *signal.shape[-2:]) for signal in signals]
+    out = torch.empty((*batch, *size), dtype=torch.float64, device=signals[0].device)
+    for index in itertools.product(*map(range, batch)):
+        out[index] = function(*(signal[index] for signal in expanded))
+    return out

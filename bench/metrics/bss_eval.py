@@ -46,18 +46,26 @@ def framewise_sdr(estimates: SignalLike, references: SignalLike, *, sample_rate:
         )
     if sample_rate < 1:
         raise ValueError(f"sample_rate is {sample_rate}: a positive number in Hz is wanted")
-    length = min(sample_rate, estimates.shape[-1])
-    count = estimates.shape[-1] // length if length else 1
+    batch, samples = tuple(estimates.shape[:-2]), estimates.shape[-1]
+    length = min(sample_rate, samples)
+    if not length:
+        return torch.full((*batch, 1), torch.nan, dtype=torch.float64)
+    count = samples // length
 
     def of_source(estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
-        e, s = (x[:, : count * length].unflatten(-1, (count, length)) for x in (estimate, reference))
-        sounds = (s.sum(0) != 0).any(-1) & (e.sum(0) != 0).any(-1)
-        ratio = s.square().sum((0, 2)) / (s - e).square_().sum((0, 2))
-        return torch.stack([10 * torch.log10(ratio), sounds])
+        frames = zip(*(x.unfold(-1, length, length).unbind(1) for x in (estimate, reference)), strict=True)
+        return torch.stack([_frame(e, s) for e, s in frames], dim=-1)
 
-    found = over_items(of_source, estimates, references, batch=tuple(estimates.shape[:-2]), size=(2, count))
+    found = over_items(of_source, estimates, references, batch=batch, size=(2, count))
     values, sounds = found.unbind(-2)
     return values.where(sounds.bool().all(dim=-2, keepdim=True), torch.nan)
+
+
+def _frame(estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
+    """SDR in dB, and whether both sound: 1 or 0."""
+    ratio = reference.square().sum() / (reference - estimate).square_().sum()
+    sounds = (reference.sum(0) != 0).any() & (estimate.sum(0) != 0).any()
+    return torch.stack([10 * torch.log10(ratio), sounds])
 
 
 def sdr_bsseval_v4(estimates: SignalLike, references: SignalLike, *, sample_rate: int) -> torch.Tensor:

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 
 from bench.metrics.base import Metric
-from bench.metrics.tensors import SignalLike, as_signal, check_alike, over_items
+from bench.metrics.tensors import SignalLike, as_signal, check_alike, over_items, summed
 
 LEAKAGE_FLOOR_DB: Final = -100.0
 """The least leakage there is: 20 dB under the step of 16-bit audio against full scale."""
@@ -214,19 +214,19 @@ class Energies:
 
 
 def _energy(signal: torch.Tensor) -> torch.Tensor:
-    return signal.square().sum()
+    return summed(torch.square, signal)
 
 
 def _difference_energy(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    return (one - other).square_().sum()
+    return summed(lambda a, b: (a - b).square_(), one, other)
 
 
 def _projection(signal: torch.Tensor, onto: torch.Tensor) -> torch.Tensor:
     """Energies of ``signal`` along ``onto`` and of the rest, (2,); all is rest where ``onto`` is silent."""
-    whole, base, product = _energy(signal), _energy(onto), (signal * onto).sum()
+    whole, base, product = _energy(signal), _energy(onto), summed(torch.mul, signal, onto)
     gain = torch.where(base > 0, product / base, 0.0)
     # The difference itself is squared: |signal|^2 (1 - rho^2) would cancel where the two are nearly parallel.
-    rest = torch.sub(signal, onto * gain).square_().sum()
+    rest = summed(lambda a, b: (a - gain * b).square_(), signal, onto)
     parts = torch.stack([gain.square() * base, rest])
     return torch.where(parts <= _ROUNDING * whole, 0.0, parts)
 

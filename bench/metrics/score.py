@@ -11,7 +11,7 @@ import torch
 
 from bench.metrics.base import Metric
 from bench.metrics.energy import Energies
-from bench.metrics.tensors import SignalLike, as_signal
+from bench.metrics.tensors import SignalLike, as_signal, count_not_finite
 
 ABSENT_BELOW_DB: Final = -60.0
 """Level of a reference against the mixture under which the target counts as absent."""
@@ -114,19 +114,15 @@ class _Target:
 
 def _sort_out(signals: _Signals) -> list[_Target]:
     for name in ("references", "mixture"):
-        bad = _not_finite(getattr(signals, name))
+        bad = count_not_finite(getattr(signals, name))
         if bad:
             raise ValueError(f"{name}: {bad} samples are NaN or infinite")
     energies = signals.energies
     least = energies.mixture * 10 ** (ABSENT_BELOW_DB / 10)
     absent = (energies.reference < least) | (energies.reference == 0)
     trivial = energies.mixture_sdr > TRIVIAL_ABOVE_DB
-    broken = [_not_finite(estimate) for estimate in signals.estimates]
+    broken = [count_not_finite(estimate) for estimate in signals.estimates]
     return [_Target(*marks) for marks in zip(absent.tolist(), trivial.tolist(), broken, strict=True)]
-
-
-def _not_finite(signal: torch.Tensor) -> int:
-    return signal.numel() - int(signal.isfinite().sum())
 
 
 def _values(metric: Metric, whole: _Signals, targets: list[_Target]) -> dict[int, float]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 import torch
 
 SignalLike = torch.Tensor | np.ndarray
 """Audio as metrics take it, ``(..., channels, samples)``, of any real number type."""
+
+_BLOCK: Final = 1 << 16
+"""Samples summed at a time: temporaries of this size stay in the processor's cache, whole songs would not."""
 
 
 def as_signal(values: SignalLike, name: str) -> torch.Tensor:
@@ -58,3 +62,14 @@ def over_items(
     for index in itertools.product(*map(range, batch)):
         out[index] = function(*(signal[index] for signal in expanded))
     return out
+
+
+def summed(function: Callable[..., torch.Tensor], *signals: torch.Tensor) -> torch.Tensor:
+    """The sum over all channels and samples of what ``function`` makes of ``signals`` sample by sample."""
+    blocks = zip(*(signal.split(_BLOCK, dim=-1) for signal in signals), strict=True)
+    return torch.stack([function(*block).sum() for block in blocks]).sum()
+
+
+def count_not_finite(signal: torch.Tensor) -> int:
+    """How many samples are NaN or infinite."""
+    return int(summed(lambda block: ~block.isfinite(), signal))

@@ -43,7 +43,7 @@ def _remembered(path: str, size: int, mtime_ns: int) -> str:
             database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (path, size, mtime_ns, digest))
             database.commit()
             return digest
-    except sqlite3.Error:   # a locked or unwritable memory costs time, never a result
+    except sqlite3.Error:  # a locked or unwritable memory costs time, never a result
         return _sha256(path)
 
 

@@ -48,13 +48,15 @@ class Results:
     def write_manifest(self, manifest: Manifest, entries: pl.DataFrame | None = None) -> None:
         """Write a run's manifest, with its cells when ``entries`` is given."""
         if entries is not None:
-            self._write_table(self.folder / "runs" / f"{manifest.run}.parquet", entries.select(list(ENTRIES)).match_to_schema(ENTRIES))
+            table = entries.select(list(ENTRIES)).match_to_schema(ENTRIES)
+            self._write_table(self.folder / "runs" / f"{manifest.run}.parquet", table)
         text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False)
         self.write_text(Path("runs") / f"{manifest.run}.json", text)
 
     def write_scenes(self, scenes: pl.DataFrame, *, version: str) -> None:
         """Write what is known of a data set's scenes; ``version`` is their content, so that parts never clash."""
-        self._write_table(self.folder / "scenes" / f"{version}.parquet", scenes.select(list(SCENES)).match_to_schema(SCENES))
+        table = scenes.select(list(SCENES)).match_to_schema(SCENES)
+        self._write_table(self.folder / "scenes" / f"{version}.parquet", table)
 
     def write_metrics(self, metrics: Mapping[str, MetricEntry]) -> None:
         """Add definitions of metrics to ``metrics.json``; what stands there under other ids stays."""

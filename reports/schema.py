@@ -53,6 +53,7 @@ CELLS: Final = pl.Schema(
         "attempts": pl.Int32(),
         "seconds": pl.Float64(),  # wall time of the separation alone; null where nothing was separated
         "cpu_seconds": pl.Float64(),
+        "total_seconds": pl.Float64(),  # wall time of the cell: reading, separating, scoring
         "audio_seconds": pl.Float64(),
         "peak_mb": pl.Float64(),  # growth of the worker's peak resident memory during the cell
         "device": pl.String(),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from bench.scene import Scene
+from bench.audio import Fitted
+from bench.scene import Scene, Signal
+from ontology.targets import Target
 
 
 class DatasetError(ValueError):
@@ -47,6 +50,10 @@ class Dataset(ABC):
     """Ids of the metrics scored by default, e.g. ``"sdri@1"``."""
     columns: ClassVar[tuple[str, ...]]
     """Headline columns as ``metric/aggregation``, the first one ranks; e.g. ``"sdri@1/class-median-mean"``."""
+    example_splits: ClassVar[tuple[str, ...]] = ()
+    """Splits whose sources may serve as example clips of a class: never one that is scored."""
+    example_seconds: ClassVar[float] = 30.0
+    """Longest part of a source that serves as an example."""
     caveat: ClassVar[str | None] = None
     """What a reader of this data set's intervals must know."""
 
@@ -74,3 +81,19 @@ class Dataset(ABC):
     @abstractmethod
     def verify(self) -> Iterator[Problem]:
         """Everything that is missing or broken, file by file; decodes the audio."""
+
+    def examples(self, target: Target) -> Iterator[Signal]:
+        """Clips of ``target`` alone, from :attr:`example_splits` other than the scored one; none where those are absent."""
+        for split in self.example_splits:
+            if split == self.split:
+                continue
+            sibling = copy.copy(self)
+            sibling.split = split
+            try:
+                for scene in sibling.scenes():
+                    for wanted in scene.targets:
+                        if wanted.target == target and len(wanted.members) == 1:
+                            signal = scene.sources[wanted.members[0]].signal
+                            yield Fitted(signal, min(signal.samples, int(self.example_seconds * signal.sample_rate)))
+            except DatasetError:
+                continue   # the split was not downloaded

@@ -1,0 +1,355 @@
+"""The command ``stemtree``. Heavy imports wait until a subcommand needs them.
+
+Exit status: 0 done (failed cells are rows, and counted on the last line), 1 a regression or a failed check, 2 wrong
+usage or input, with one clear line. Progress goes to stderr, results to stdout.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from bench.run import RunReport
+
+DEFAULT_RESULTS: Final = Path("stemtree-out/results")
+DEFAULT_SITE: Final = Path("stemtree-out/site")
+INTERRUPTED: Final = 130
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_DATASET_OPTION = click.option(
+    "--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of the data set, e.g. split=train."
+)
+
+
+class UserError(click.ClickException):
+    """Wrong usage or input: one line, exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print the line to stderr."""
+        click.echo(f"stemtree: {self.format_message()}", err=True, file=file)
+
+
+class _Group(click.Group):
+    """Turns the errors that name what is wrong into one line; anything else is a defect and keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo("stemtree: interrupted; what is done is kept, and the same command goes on from there", err=True)
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            if type(error).__name__ in _USER_ERRORS:
+                raise UserError(str(error)) from error
+            raise
+
+
+_USER_ERRORS: Final = frozenset(
+    {"ConfigError", "DatasetError", "EstimatesError", "PluginError", "ResultsError", "RunError", "SceneError",
+     "SiteError", "Unavailable"}
+)  # fmt: skip
+"""Errors raised for users, by name: importing their modules to compare types would load torch for ``--help``."""
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("stemtree"), prog_name="stemtree")
+def main() -> None:
+    """Hierarchical sound-scene analysis and source-separation benchmark."""
+
+
+@main.command()
+@click.option("--out", type=_FOLDER, default=Path("stemtree-out"), show_default=True, help="Folder for all output.")
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes; one per core unless said.")
+def demo(out: Path, workers: int | None) -> None:
+    """Run the whole suite on embedded data and build the leaderboard."""
+    overrides = ["suite=demo", "run=demo", f"results={out / 'results'}"]
+    if workers:
+        overrides.append(f"executor.workers={workers}")
+    report = _run(overrides)
+    _say_summary(out / "results", report.run)
+    _say_report(report, out / "results")
+    click.echo(str(_build(out / "results", out / "site").resolve()))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("overrides", nargs=-1)
+def run(overrides: tuple[str, ...]) -> None:
+    r"""Run separators on data sets; OVERRIDES are NAME=VALUE in Hydra's grammar.
+
+    \b
+    stemtree run 'separators=[hpss,my_pkg:MySeparator]' 'datasets=[musdb18]' data.musdb18=PATH
+    stemtree run suite=demo options.hpss.kernel_size=17 limit=10 executor.workers=2 dry_run=true
+    """
+    from bench.config import compose
+
+    config = compose(overrides)
+    report = _run(overrides)
+    if not report.dry:
+        _say_summary(config.results, report.run)
+    _say_report(report, config.results)
+    if report.problems:
+        raise click.exceptions.Exit(2)
+
+
+@main.command()
+@click.argument("dataset")
+@click.option("--root", type=_FOLDER, required=True, help="Folder of the data set.")
+@click.option("--estimates", type=_FOLDER, required=True, help="Folder of SCENE/TARGET.wav or .flac.")
+@click.option("--name", required=True, help="Name of the system in the table.")
+@click.option("--results", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+@click.option("--map", "table", type=_FILE, help="CSV with the columns scene, target, path.")
+@_DATASET_OPTION
+@click.option("--run", "run_name", help="Name of the run; the time it starts unless said.")
+@click.option("--json", "as_json", is_flag=True, help="Rows as JSON.")
+def score(
+    dataset: str,
+    root: Path,
+    estimates: Path,
+    name: str,
+    results: Path,
+    table: Path | None,
+    options: tuple[str, ...],
+    run_name: str | None,
+    as_json: bool,
+) -> None:
+    """Score estimates that were made elsewhere."""
+    from bench.score import score_files
+
+    report, matched = score_files(
+        dataset,
+        root=root,
+        estimates=estimates,
+        name=name,
+        results=results,
+        table=table,
+        options=_options(options),
+        run_name=run_name,
+    )
+    for label, items in (("no estimate", matched.unmatched), ("no such scene or target", matched.extra)):
+        for item in items[:20]:
+            click.echo(f"{label}: {item}", err=True)
+        if len(items) > 20:
+            click.echo(f"{label}: {len(items) - 20} more", err=True)
+    if as_json:
+        _say_json(results, report.run)
+    else:
+        _say_summary(results, report.run)
+        _say_report(report, results)
+
+
+@main.command(name="list")
+@click.argument("kind", type=click.Choice(["separators", "datasets", "metrics"]))
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def list_plugins(kind: str, as_json: bool) -> None:
+    """List what is installed, from package metadata; loads none of it."""
+    from bench.plugins import plugins
+
+    found = plugins(kind)  # type: ignore[arg-type]
+    if as_json:
+        rows = [
+            {"name": plugin.name, "object": plugin.value, "package": plugin.distribution, "version": plugin.version}
+            for plugin in found.values()
+        ]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    wide = max((len(name) for name in found), default=0)
+    for plugin in found.values():
+        click.echo(f"{plugin.name:<{wide}}  {plugin.value}  ({plugin.distribution} {plugin.version})")
+
+
+@main.group()
+def data() -> None:
+    """Make, find and verify data sets."""
+
+
+@data.command("make")
+@click.argument("name", type=click.Choice(["mini"]))
+@click.option("--out", type=_FOLDER, help="Folder to make it in; the user's cache unless said.")
+def data_make(name: str, out: Path | None) -> None:
+    """Make the embedded data set."""
+    from bench.datasets import mini
+    from bench.progress import spinner
+
+    with spinner(name) as tell:
+        folder = mini.make(out or mini.default_folder(), progress=tell)
+    for part, root in mini.parts(folder).items():
+        click.echo(f"{part}\t{root}")
+
+
+@data.command("get")
+@click.argument("dataset")
+def data_get(dataset: str) -> None:
+    """Say where a data set comes from, under which licence, and how to lay it out."""
+    from bench.data import dataset_class
+
+    info = dataset_class(dataset).info
+    for label, value in (
+        ("title", info.title), ("licence", info.licence), ("citation", info.citation), ("url", info.url),
+        ("get it", info.how_to_get),
+    ):  # fmt: skip
+        click.echo(f"{label + ':':<10} {value}")
+
+
+@data.command("verify")
+@click.argument("dataset")
+@click.option("--root", type=_FOLDER, required=True, help="Folder of the data set.")
+@_DATASET_OPTION
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def data_verify(dataset: str, root: Path, options: tuple[str, ...], as_json: bool) -> None:
+    """Decode every file of a data set and say exactly what is missing or broken. Exit status 1 if anything is."""
+    from bench.data import construct, find_folder
+    from bench.progress import spinner
+
+    opened = construct(dataset, find_folder(dataset, {dataset: root}), _options(options))
+    problems = []
+    with spinner(f"verify {dataset}") as tell:
+        for problem in opened.verify():
+            problems.append(problem)
+            tell(str(problem.path))
+    if as_json:
+        rows = [{"path": str(p.path), "what": p.what, "remedy": p.remedy} for p in problems]
+        click.echo(json.dumps(rows, indent=1))
+    else:
+        for problem in problems:
+            click.echo(f"{problem.path}: {problem.what}; {problem.remedy}")
+        click.echo(f"{dataset} at {opened.root}: {len(problems)} problems" if problems else f"{dataset}: complete")
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@main.group()
+def results() -> None:
+    """Show and tidy a results folder."""
+
+
+@results.command("show")
+@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+@click.option("--run", "run_name", help="One run; the newest result of every cell unless said.")
+@click.option("--json", "as_json", is_flag=True, help="Every row as JSON, in a stable order.")
+def results_show(folder: Path, run_name: str | None, as_json: bool) -> None:
+    """Print the results: a summary per data set, or every row as JSON."""
+    if as_json:
+        _say_json(folder, run_name)
+    else:
+        _say_summary(folder, run_name)
+
+
+@results.command("compact")
+@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+def results_compact(folder: Path) -> None:
+    """Merge the many small parts of a results folder. Not while a run writes to it on another machine."""
+    from reports.results import Results, ResultsError
+
+    store = Results(folder)
+    if not store.exists():
+        raise ResultsError(f"{folder}: no results folder")
+    before, after = store.compact()
+    click.echo(f"{before} parts before, {after} now")
+
+
+@main.group()
+def leaderboard() -> None:
+    """Build the static site."""
+
+
+@leaderboard.command("build")
+@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+@click.option("--out", type=_FOLDER, default=DEFAULT_SITE, show_default=True, help="Folder for the site.")
+@click.option("--run", "run_name", help="One run; the newest result of every cell unless said.")
+def leaderboard_build(folder: Path, out: Path, run_name: str | None) -> None:
+    """Turn a results folder into a folder of HTML that opens in any browser, without a server."""
+    click.echo(str(_build(folder, out, run_name).resolve()))
+
+
+@leaderboard.command("serve")
+@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+@click.option("--out", type=_FOLDER, default=DEFAULT_SITE, show_default=True, help="Folder for the site.")
+@click.option("--port", type=int, default=8000, show_default=True, help="Port on this machine only.")
+def leaderboard_serve(folder: Path, out: Path, port: int) -> None:
+    """Build the site and serve it on 127.0.0.1 until interrupted."""
+    from functools import partial
+    from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+    page = _build(folder, out)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(page.parent))
+    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        click.echo(f"http://127.0.0.1:{server.server_port}/")
+        server.serve_forever()
+
+
+def _run(overrides: tuple[str, ...] | list[str]) -> RunReport:
+    from bench.config import compose
+    from bench.run import run as run_config
+
+    return run_config(compose(overrides))
+
+
+def _build(folder: Path, out: Path, run_name: str | None = None) -> Path:
+    from leaderboard import build
+
+    return build(folder, out, run=run_name)
+
+
+def _say_json(folder: Path, run_name: str | None) -> None:
+    from reports.results import Results, as_json
+
+    json.dump(as_json(Results(folder).rows(run_name)), sys.stdout, indent=1, ensure_ascii=False)
+    click.echo()
+
+
+def _say_summary(folder: Path, run_name: str | None) -> None:
+    from reports.text import summary
+
+    from reports.results import Results
+
+    click.echo(summary(Results(folder), run_name))
+
+
+def _say_report(report: RunReport, folder: Path) -> None:
+    for problem in report.problems:
+        click.echo(f"stemtree: {problem.message}", err=True)
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(report.counts.items()))
+    if not report.dry:
+        click.echo(f"{report.cells} cells: {counts}; {report.reused} reused; run {report.run} in {folder}")
+        return
+    if report.seconds_left is None:
+        time = "no estimate of time: none of these separators has run here yet"
+    else:
+        time = f"about {_duration(report.seconds_left)}"
+        if report.unknown_speed:
+            time += f", not counting {', '.join(report.unknown_speed)}, which never ran here"
+    click.echo(f"{report.cells} cells: {counts}; {time}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _options(pairs: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE pairs, values read as YAML."""
+    import yaml
+
+    options = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UserError(f"--option {pair!r}: say NAME=VALUE")
+        options[name] = yaml.safe_load(value)
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Make a separator from its spec, and say what a plan needs to know of it before any audio is read."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench import plugins
+from bench.cells import SeparatorSpec
+from bench.codehash import code_hash
+from ontology.targets import Target
+from separators.base import NEEDS, Separator, Unavailable
+
+
+@dataclass(frozen=True)
+class Description:
+    """A separator's declarations.
+
+    ``unavailable`` is the remedy where something it cannot do without is absent; ``failure`` the one-line message,
+    and ``trace`` the traceback, where it cannot be made at all.
+    """
+
+    spec: SeparatorSpec
+    family: str = "unknown"
+    needs: frozenset[str] = frozenset()
+    refusals: Mapping[Target, str] = field(default_factory=dict)
+    code: str = ""
+    weights: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    card: Mapping[str, Any] | None = None
+    unavailable: str | None = None
+    failure: str | None = None
+    trace: str | None = None
+
+
+def make_separator(spec: SeparatorSpec) -> Separator:
+    """Construct the separator of a spec.
+
+    Raises:
+        PluginError: it cannot be loaded, is no :class:`Separator`, or has no such option.
+        Unavailable: something it cannot do without is absent.
+    """
+    kind = plugins.load("separators", spec.path)
+    if not (isinstance(kind, type) and issubclass(kind, Separator)):
+        raise plugins.PluginError(
+            f"separator {spec.name!r}: {spec.path} is {kind!r}, not a class derived from separators.base.Separator"
+        )
+    missing = [name for name in ("family",) if not isinstance(getattr(kind, name, None), str)]
+    if missing:
+        raise plugins.PluginError(f"separator {spec.name!r}: {spec.path} does not declare its family")
+    unknown_needs = set(kind.needs) - NEEDS
+    if unknown_needs:
+        raise plugins.PluginError(
+            f"separator {spec.name!r}: unknown needs {sorted(unknown_needs)}; it may name {', '.join(sorted(NEEDS))}"
+        )
+    check_options(spec.name, kind, spec.options)
+    return kind(**spec.options)
+
+
+def check_options(name: str, kind: type, options: Mapping[str, Any]) -> None:
+    """Refuse options that the constructor of ``kind`` does not take.
+
+    Raises:
+        PluginError: naming the option and the nearest ones there are.
+    """
+    parameters = inspect.signature(kind).parameters
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for option in options:
+        if option not in parameters:
+            near = difflib.get_close_matches(option, parameters, n=3, cutoff=0.4) or list(parameters)
+            has = f"did you mean {', '.join(near)}?" if near else "it takes none"
+            raise plugins.PluginError(f"{name}: no option {option!r}; {has}")
+
+
+def describe(spec: SeparatorSpec, targets: Sequence[Target]) -> Description:
+    """Load and construct the separator, and ask it what it declares. Never raises: a failure is part of the answer."""
+    try:
+        separator = make_separator(spec)
+        kind = type(separator)
+        refusals = {target: reason for target in targets if (reason := separator.refuses(target)) is not None}
+        card = kind.card()
+        return Description(
+            spec=spec,
+            family=kind.family,
+            needs=frozenset(kind.needs),
+            refusals=refusals,
+            code=code_hash(kind, "separators.adapt"),
+            weights=separator.weights_sha256(),
+            options=_resolved_options(kind, spec.options),
+            card=card.model_dump(mode="json") if card else None,
+        )
+    except Unavailable as error:
+        return Description(spec=spec, family=_family(spec), unavailable=str(error))
+    except plugins.PluginError as error:
+        return Description(spec=spec, failure=str(error), trace=traceback.format_exc())
+    except Exception as error:
+        return Description(
+            spec=spec, failure=f"{spec.name}: {type(error).__name__}: {error}", trace=traceback.format_exc()
+        )
+
+
+def _family(spec: SeparatorSpec) -> str:
+    return str(getattr(plugins.load("separators", spec.path), "family", "unknown"))
+
+
+def _resolved_options(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options given, with the constructor's defaults for the rest: a changed default is another configuration."""
+    resolved: dict[str, Any] = {}
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if parameter.default is not inspect.Parameter.empty:
+            resolved[name] = parameter.default
+    return {**resolved, **options}

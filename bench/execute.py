@@ -1,0 +1,228 @@
+"""Run one cell: read the scene, separate, score, write the rows. Whatever goes wrong becomes the cell's status."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import torch
+
+from bench import estimates as kept
+from bench import plugins
+from bench.cells import Job, Outcome
+from bench.describe import make_separator
+from bench.memory import PeakMemory
+from bench.metrics.base import Metric
+from bench.metrics.score import score_cell
+from bench.scene import Scene, SceneError
+from ontology import Ontology
+from reports.results import Results
+from reports.schema import Status
+from separators.adapt import extract
+from separators.base import Context, Estimates, Query, Separator, Unavailable
+
+
+@dataclass
+class Loaded:
+    """The separator that a worker keeps loaded between cells: one at a time, the last one asked for."""
+
+    identity: str = ""
+    separator: Separator | None = None
+
+    def get(self, job: Job) -> Separator:
+        """The job's separator, constructed anew only when it is another than the last."""
+        if self.separator is None or self.identity != job.spec.identity:
+            self.separator = None  # let go of the old model before the new one takes its memory
+            self.separator = make_separator(job.spec)
+            self.identity = job.spec.identity
+        return self.separator
+
+
+@dataclass
+class _Record:
+    """What is known of a cell while it runs."""
+
+    seconds: float | None = None
+    cpu_seconds: float | None = None
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def run_job(job: Job, loaded: Loaded, *, attempt: int = 1) -> Outcome:
+    """Run a cell and write its rows. Returns normally whatever the separator does short of killing the process."""
+    started, peak = time.perf_counter(), PeakMemory()
+    record = _Record(notes=list(job.scene.notes))
+    status: Status
+    reason: str | None = None
+    trace: str | None = None
+    try:
+        status, reason = _separate_and_score(job, loaded, record)
+    except Unavailable as error:
+        status, reason = "skip", str(error)
+    except SceneError as error:
+        status, reason = "error", str(error)
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+        status, reason, trace = "oom", f"out of memory: {error}", traceback.format_exc()
+    except Exception as error:
+        status, reason, trace = "error", f"{type(error).__name__}: {error}", traceback.format_exc()
+    return write_outcome(
+        job,
+        status,
+        reason,
+        trace=trace,
+        scores=record.scores,
+        notes=record.notes,
+        attempt=attempt,
+        seconds=record.seconds,
+        cpu_seconds=record.cpu_seconds,
+        total_seconds=time.perf_counter() - started,
+        peak_mb=peak.growth_mb(),
+    )
+
+
+def write_outcome(
+    job: Job,
+    status: Status,
+    reason: str | None,
+    *,
+    trace: str | None = None,
+    scores: list[dict[str, Any]] | None = None,
+    notes: list[str] | None = None,
+    attempt: int = 1,
+    seconds: float | None = None,
+    cpu_seconds: float | None = None,
+    total_seconds: float = 0.0,
+    peak_mb: float | None = None,
+) -> Outcome:
+    """Write the rows of a cell, run or not, and say what became of it."""
+    scored = status in ("ok", "nan", "skip")
+    cell = {
+        "key": job.key,
+        "run": job.run,
+        "status": status,
+        "reason": reason,
+        "traceback": trace,
+        "metrics": list(job.metrics) if scored else [],
+        "attempts": attempt,
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+        "total_seconds": total_seconds,
+        "audio_seconds": _audio_seconds(job.scene),
+        "peak_mb": peak_mb,
+        "device": job.device,
+        "notes": notes or list(job.scene.notes),
+    }
+    Results(job.results).write_part(cell, (scores or []) if scored else [])
+    return Outcome(job.key, job.spec.name, job.scene.dataset, job.scene.id, status, reason, total_seconds)
+
+
+def _separate_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Status, str | None]:
+    record.scores += [_skipped(job, place, reason) for place, reason in job.refused.items()]
+    scene = job.scene
+    mixture = scene.mixture.read()
+    references = torch.stack([scene.reference(scene.targets[place]) for place in job.asked])
+    folder = kept.estimates_folder(job.results, job.key)
+    audio = _given(job, record, mixture) if job.given is not None else kept.load(folder, job.asked)
+    if audio is None:
+        audio = _separate(job, loaded, record, mixture, references).audio
+        if job.keep_estimates:
+            kept.save(folder, audio, job.asked, scene.mixture.sample_rate)
+    audio = _to_layout(audio, mixture.shape[0], record)
+    broken = int((~torch.isfinite(audio)).sum())
+    rows = score_cell(
+        [_metric(name) for name in job.metrics],
+        estimates=audio,
+        references=references,
+        mixture=mixture,
+        sample_rate=scene.mixture.sample_rate,
+    )
+    for row in rows:
+        place = job.asked[row.index]
+        record.scores.append(
+            _target_columns(scene, place)
+            | {"metric": row.metric, "value": row.value, "status": row.status, "reason": row.reason}
+        )
+    if broken:
+        return "nan", f"{broken} of {audio.numel()} samples of the estimates are NaN or infinite"
+    return "ok", None
+
+
+def _separate(job: Job, loaded: Loaded, record: _Record, mixture: torch.Tensor, references: torch.Tensor) -> Estimates:
+    separator = loaded.get(job)
+    queries = tuple(
+        Query(
+            target=job.scene.targets[place].target,
+            reference=references[row] if "reference" in separator.needs else None,
+            examples=tuple(signal.read() for signal in job.examples.get(place, ())),
+        )
+        for row, place in enumerate(job.asked)
+    )
+    torch.manual_seed(job.seed)
+    context = Context(seed=job.seed, device=torch.device(job.device))
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = extract(separator, mixture, job.scene.mixture.sample_rate, queries, context=context)
+    record.seconds, record.cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+    return result
+
+
+def _given(job: Job, record: _Record, mixture: torch.Tensor) -> torch.Tensor:
+    """Estimates made elsewhere, fitted to the mixture's length."""
+    assert job.given is not None
+    rows = []
+    for place in job.asked:
+        signal = job.given[place]
+        if signal.sample_rate != job.scene.mixture.sample_rate:
+            raise SceneError(
+                f"{signal}: {signal.sample_rate} Hz, but the mixture of {job.scene.id} has "
+                f"{job.scene.mixture.sample_rate} Hz; resample the estimate"
+            )
+        audio = signal.read()
+        if audio.shape[0] != mixture.shape[0]:
+            raise SceneError(
+                f"{signal}: {audio.shape[0]} channels, but the mixture of {job.scene.id} has {mixture.shape[0]}; "
+                "give the estimate in the mixture's layout"
+            )
+        missing = mixture.shape[1] - audio.shape[1]
+        if missing:
+            label = job.scene.targets[place].target.label
+            did = f"{missing} samples short, padded" if missing > 0 else f"{-missing} samples too long, cut"
+            record.notes.append(f"estimate of {label}: {did} at its end")
+        rows.append(torch.nn.functional.pad(audio, (0, missing)))
+    return torch.stack(rows)
+
+
+def _to_layout(audio: torch.Tensor, channels: int, record: _Record) -> torch.Tensor:
+    """Estimates in the mixture's channel layout: a mono estimate of a stereo scene is scored on every channel."""
+    if audio.shape[1] == channels:
+        return audio
+    record.notes.append(f"estimates have {audio.shape[1]} channels, the mixture {channels}; scored on {channels}")
+    return audio.mean(dim=1, keepdim=True).expand(-1, channels, -1)
+
+
+def _skipped(job: Job, place: int, reason: str) -> dict[str, Any]:
+    return _target_columns(job.scene, place) | {"metric": None, "value": None, "status": "skip", "reason": reason}
+
+
+def _target_columns(scene: Scene, place: int) -> dict[str, Any]:
+    target = scene.targets[place].target
+    ontology = Ontology.audioset()
+    depths = [ontology[mid].depth for mid in target.mids]
+    return {"index": place, "target": target.label, "mids": list(target.mids), "depth": min(depths, default=None)}
+
+
+def _audio_seconds(scene: Scene) -> float | None:
+    try:
+        return scene.mixture.seconds
+    except SceneError:
+        return None
+
+
+@cache
+def _metric(name: str) -> Metric:
+    metric = plugins.load("metrics", name)
+    if not isinstance(metric, Metric):
+        raise plugins.PluginError(f"metric {name!r} is {metric!r}, not a bench.metrics.base.Metric")
+    return metric

@@ -1,0 +1,44 @@
+"""What every executor does: describe separators, and turn jobs into outcomes. It knows nothing of audio."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.cells import Job, Outcome, SeparatorSpec
+from bench.describe import Description
+from ontology.targets import Target
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one cell may use before its worker is stopped."""
+
+    seconds: float = 600.0
+    memory_gb: float = 8.0
+
+
+class Executor(ABC):
+    """Runs cells. Used as a context manager, so that workers end with the block."""
+
+    workers: int
+    """How many cells it runs at a time."""
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def describe(self, specs: Sequence[SeparatorSpec], targets: Sequence[Target]) -> list[Description]:
+        """What each separator declares, in the order of ``specs``; one that cannot say is described as failed."""
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Run all jobs and yield each outcome as it comes; its rows are written before it is yielded."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop whatever still runs."""

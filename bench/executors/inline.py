@@ -1,0 +1,30 @@
+"""Run cells one after another in this process: for debugging, and for notebooks. No time or memory limit holds here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bench.cells import Job, Outcome, SeparatorSpec
+from bench.describe import Description, describe
+from bench.execute import Loaded, run_job
+from bench.executors.base import Executor
+from ontology.targets import Target
+
+
+class InlineExecutor(Executor):
+    """The plainest executor."""
+
+    workers = 1
+
+    def __init__(self, *, loaded: Loaded | None = None) -> None:
+        self._loaded = loaded or Loaded()
+
+    def describe(self, specs: Sequence[SeparatorSpec], targets: Sequence[Target]) -> list[Description]:
+        return [describe(spec, targets) for spec in specs]
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        for job in jobs:
+            yield run_job(job, self._loaded)
+
+    def close(self) -> None:
+        self._loaded = Loaded()

@@ -1,0 +1,71 @@
+"""The life of one worker process: take a task, do it, send the result, until the pipe closes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from bench.cells import Job, SeparatorSpec
+from ontology.targets import Target
+
+
+@dataclass(frozen=True)
+class DescribeTask:
+    """Ask a separator what it declares."""
+
+    spec: SeparatorSpec
+    targets: Sequence[Target]
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """Run one cell."""
+
+    job: Job
+    attempt: int = 1
+
+
+Task = DescribeTask | RunTask
+
+
+def worker_main(connection: Connection, threads: int) -> None:
+    """Serve tasks until the other end of ``connection`` closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a plug-in that prints must not spoil the results on stdout
+    _die_with_parent()
+
+    import torch
+
+    from bench.describe import describe
+    from bench.execute import Loaded, run_job
+
+    torch.set_num_threads(threads)
+    loaded = Loaded()
+    connection.send("ready")
+    while True:
+        try:
+            task: Task = connection.recv()
+        except EOFError:
+            return
+        if isinstance(task, DescribeTask):
+            connection.send(describe(task.spec, task.targets))
+        else:
+            connection.send(run_job(task.job, loaded, attempt=task.attempt))
+
+
+def _die_with_parent() -> None:
+    """End this process soon after its parent is gone, even in the middle of a separator that never returns."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

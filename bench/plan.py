@@ -1,0 +1,228 @@
+"""Turn data sets and separators into cells with content keys, and see which are done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import polars as pl
+
+from bench.cells import Job
+from bench.data import OpenedDataset
+from bench.describe import Description
+from bench.scene import Scene, SceneError, Signal
+from ontology import Ontology
+from ontology.targets import Target
+from reports.results import Results
+from reports.schema import FINAL_STATUSES, SCENES, Status
+
+EXAMPLES: Final = 8
+"""Example clips a query carries at most."""
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A cell whose outcome is known before it runs: its scene cannot be read, or its separator cannot be made."""
+
+    job: Job
+    status: Status
+    reason: str
+    trace: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every cell of a run: those to run, those settled already, and those whose results are there."""
+
+    jobs: tuple[Job, ...]
+    settled: tuple[Settled, ...]
+    done: tuple[Job, ...]
+    scenes: pl.DataFrame
+    versions: Mapping[str, str]
+    """Hash over the contents of each data set's scenes."""
+
+    @property
+    def entries(self) -> list[dict[str, str]]:
+        """One row per cell, in plan order, without the separators' families."""
+        cells = [*self.jobs, *(settled.job for settled in self.settled), *self.done]
+        return [
+            {
+                "key": job.key,
+                "separator": job.spec.name,
+                "dataset": job.scene.dataset,
+                "split": job.scene.split,
+                "scene": job.scene.id,
+            }
+            for job in cells
+        ]
+
+
+@dataclass
+class Planner:
+    """Makes plans. ``given`` turns them into plans that score estimates made elsewhere."""
+
+    results: Results
+    run: str
+    protocol: str = "query"
+    seed: int = 0
+    device: str = "cpu"
+    metrics: Sequence[str] | None = None
+    retry: Collection[str] = ()
+    keep_estimates: bool = False
+    progress: Callable[[str], None] | None = None
+    _examples: dict[tuple[str, Target], tuple[Signal, ...]] = field(default_factory=dict)
+
+    def plan(self, datasets: Sequence[OpenedDataset], separators: Sequence[Description]) -> Plan:
+        """Make the plan of a run; hashes every scene's audio, once per file."""
+        jobs: list[Job] = []
+        settled: list[Settled] = []
+        done: list[Job] = []
+        scene_rows: list[dict[str, Any]] = []
+        versions: dict[str, str] = {}
+        state = self._state()
+        for opened in datasets:
+            contents: list[str] = []
+            for number, scene in enumerate(opened.scenes, 1):
+                self._tell(f"{opened.name}: reading scene {number} of {len(opened.scenes)}")
+                content, broken = _content(scene)
+                contents.append(content)
+                scene_rows.append(_scene_row(scene, None if broken else content))
+                for separator in separators:
+                    cell = self._cell(opened, scene, content, separator)
+                    outcome = _settle(cell, separator, broken)
+                    if missing := self._missing(cell, state):
+                        job = replace(cell, metrics=missing)
+                        settled.append(Settled(job, *outcome)) if outcome else jobs.append(job)
+                    else:
+                        done.append(cell)
+            versions[opened.name] = _sha256(contents)
+        scenes = pl.DataFrame(scene_rows, schema=SCENES)
+        return Plan(tuple(_unique(jobs)), tuple(settled), tuple(done), scenes, versions)
+
+    def _cell(self, opened: OpenedDataset, scene: Scene, content: str, separator: Description) -> Job:
+        refused = {
+            place: separator.refusals[wanted.target]
+            for place, wanted in enumerate(scene.targets)
+            if wanted.target in separator.refusals
+        }
+        examples: dict[int, tuple[Signal, ...]] = {}
+        if "examples" in separator.needs:
+            for place, wanted in enumerate(scene.targets):
+                clips = self._clips(opened, wanted.target)
+                if clips:
+                    examples[place] = clips
+                else:
+                    refused.setdefault(place, f"{opened.name} has no example clips of {wanted.target.label!r} here")
+        asked = tuple(place for place in range(len(scene.targets)) if place not in refused)
+        key = _sha256(
+            {
+                "separator": [separator.spec.path, separator.options or separator.spec.options],
+                "code": separator.code,
+                "weights": separator.weights,
+                "hindrance": [separator.unavailable, separator.failure],
+                "scene": content,
+                "queries": [[t.target.label, t.target.mids] for t in scene.targets],
+                "examples": {place: [clip.fingerprint() for clip in clips] for place, clips in examples.items()},
+                "ontology": Ontology.audioset().version,
+                "protocol": self.protocol,
+                "seed": self.seed,
+                "dtype": "float32",
+                "device": self.device.partition(":")[0],
+            }
+        )
+        return Job(
+            key=key,
+            spec=separator.spec,
+            scene=scene,
+            asked=asked,
+            refused=refused,
+            metrics=tuple(self.metrics or opened.dataset.metrics),
+            run=self.run,
+            results=self.results.folder,
+            seed=self.seed,
+            device=self.device,
+            examples=examples,
+            keep_estimates=self.keep_estimates,
+        )
+
+    def _clips(self, opened: OpenedDataset, target: Target) -> tuple[Signal, ...]:
+        wanted = (opened.name, target)
+        if wanted not in self._examples:
+            clips = (clip for clip, _ in zip(opened.dataset.examples(target), range(EXAMPLES), strict=False))
+            self._examples[wanted] = tuple(clips)
+        return self._examples[wanted]
+
+    def _state(self) -> dict[str, tuple[str, frozenset[str]]]:
+        """Status and scored metrics of every key there is."""
+        cells = self.results.cells().select("key", "status", "metrics")
+        return {key: (status, frozenset(metrics or ())) for key, status, metrics in cells.iter_rows()}
+
+    def _missing(self, job: Job, state: Mapping[str, tuple[str, frozenset[str]]]) -> tuple[str, ...]:
+        """Metrics of the cell that have yet to be scored; all of them where it must run again."""
+        if job.key not in state:
+            return job.metrics
+        status, scored = state[job.key]
+        if status in self.retry:
+            return job.metrics
+        if status not in FINAL_STATUSES:
+            return ()  # a failure stands until its key changes
+        return tuple(metric for metric in job.metrics if metric not in scored)
+
+    def _tell(self, message: str) -> None:
+        if self.progress:
+            self.progress(message)
+
+
+def _content(scene: Scene) -> tuple[str, str | None]:
+    """The scene's content hash, and why it cannot be used if so; the reason then is its content."""
+    try:
+        return scene.content_hash(), None
+    except (SceneError, OSError) as error:
+        return _sha256(str(error)), str(error)
+
+
+def _settle(job: Job, separator: Description, broken: str | None) -> tuple[Status, str, str | None] | None:
+    if separator.failure:
+        return "error", separator.failure, separator.trace
+    if separator.unavailable:
+        return "skip", separator.unavailable, None
+    if broken:
+        return "error", broken, None
+    if not job.asked:
+        return "skip", "; ".join(dict.fromkeys(job.refused.values())), None
+    return None
+
+
+def _unique(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Jobs of different names can share a key (one separator asked for twice); it runs once."""
+    seen: set[str] = set()
+    for job in jobs:
+        if job.key not in seen:
+            seen.add(job.key)
+            yield job
+
+
+def _scene_row(scene: Scene, content: str | None) -> dict[str, Any]:
+    shape: tuple[float | None, int | None, int | None] = (None, None, None)
+    with suppress(SceneError):  # an unreadable mixture has no shape; its cells say why
+        shape = (scene.mixture.seconds, scene.mixture.sample_rate, scene.mixture.channels)
+    return {
+        "dataset": scene.dataset,
+        "split": scene.split,
+        "scene": scene.id,
+        "seconds": shape[0],
+        "sample_rate": shape[1],
+        "channels": shape[2],
+        "targets": [wanted.target.label for wanted in scene.targets],
+        "recordings": list(scene.recordings),
+        "notes": list(scene.notes),
+        "content": content,
+    }
+
+
+def _sha256(described: object) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,105 @@
+"""Find plug-ins by name and load them. Names come from package metadata; listing them imports nothing.
+
+Built-in and outside plug-ins use the same entry point groups (``stemtree.separators`` and so on); where nothing is
+installed, ``module:object`` names one directly.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Final, Literal
+
+Kind = Literal["separators", "datasets", "metrics"]
+KINDS: Final[tuple[Kind, ...]] = ("separators", "datasets", "metrics")
+
+
+class PluginError(ValueError):
+    """A plug-in is unknown, claimed twice, or cannot be loaded; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in as package metadata describes it."""
+
+    name: str
+    kind: Kind
+    value: str
+    distribution: str
+    version: str
+
+
+def plugins(kind: Kind) -> dict[str, Plugin]:
+    """All installed plug-ins of a kind, by name, in alphabetical order; loads none of them.
+
+    Raises:
+        PluginError: two distributions claim one name.
+    """
+    found: dict[str, Plugin] = {}
+    for point in sorted(entry_points(group=f"stemtree.{kind}"), key=lambda point: point.name):
+        plugin = _describe(point, kind)
+        rival = found.get(plugin.name)
+        if rival and rival != plugin:
+            raise PluginError(
+                f"{kind}: {plugin.name!r} is claimed by {rival.distribution} ({rival.value}) and by "
+                f"{plugin.distribution} ({plugin.value}); uninstall one, or name the one you mean as module:object"
+            )
+        found[plugin.name] = plugin
+    return found
+
+
+def resolve(kind: Kind, name: str) -> str:
+    """The ``module:object`` path of a plug-in, given by name or already as a path; loads nothing.
+
+    Raises:
+        PluginError: no plug-in has that name; the message has the nearest names.
+    """
+    if ":" in name:
+        return name
+    known = plugins(kind)
+    if name in known:
+        return known[name].value
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+    raise PluginError(f"no {kind[:-1]} named {name!r}; {hint} (or module:object)")
+
+
+def load(kind: Kind, name: str) -> Any:
+    """Import a plug-in and return its object.
+
+    Modules of the working directory are found too, after everything installed: a folder there never shadows a package.
+
+    Raises:
+        PluginError: the module or the object cannot be loaded.
+    """
+    path = resolve(kind, name)
+    module_name, _, attribute = path.partition(":")
+    _add_working_directory()
+    try:
+        loaded: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            loaded = getattr(loaded, part)
+    except Exception as error:
+        raise PluginError(f"{kind[:-1]} {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
+    return loaded
+
+
+def _describe(point: EntryPoint, kind: Kind) -> Plugin:
+    distribution = point.dist
+    return Plugin(
+        name=point.name,
+        kind=kind,
+        value=point.value,
+        distribution=distribution.name if distribution else "unknown",
+        version=distribution.version if distribution else "unknown",
+    )
+
+
+def _add_working_directory() -> None:
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)

@@ -116,6 +116,11 @@ class TestAudioSet:
         assert onto["Bell"].depth == 2   # below Sounds of things, though also below Music's instruments
         assert onto["Bicycle bell"].depth == 3
 
+    @pytest.mark.parametrize(("depth", "count"), [(1, 31), (2, 47), (3, 36)])
+    def test_classes_overlap_at_each_depth(self, onto: Ontology, depth: int, count: int) -> None:
+        above = [[a.depth for a in onto.ancestors(node, include_self=True)].count(depth) for node in onto]
+        assert sum(number > 1 for number in above) == count
+
     def test_the_data_file_says_what_the_published_files_say(self, onto: Ontology, shared_data: Path) -> None:
         published = json.loads((shared_data / "audioset" / "ontology.json").read_text())
         with (shared_data / "audioset" / "class_labels_indices.csv").open(newline="") as file:

@@ -69,8 +69,9 @@ class FileSignal(Signal):
     """A sound file that libsndfile reads (wav, flac, ogg, mp3), or a part of one.
 
     ``start`` and ``length`` are in samples of the file; ``length`` None means to the end. Nothing is opened before
-    a property is asked for. Rate, channels, length and fingerprint raise :class:`BrokenFile` where the header
-    cannot be read or shows the file to be cut short; reading it also finds what only decoding shows.
+    a property is asked for, and then only the header (an mp3 is decoded to know its length). Rate, channels, length
+    and fingerprint raise :class:`BrokenFile` where the header cannot be read or shows the file to be cut short;
+    reading it also finds what only decoding shows.
     """
 
     path: Path
@@ -83,6 +84,7 @@ class FileSignal(Signal):
             raise BrokenFile(self.path, "no such file", "fetch it anew")
         try:
             info = soundfile.info(self.path)
+            samples = _count(self.path) if info.format == "MP3" else int(info.frames)
             cut = cut_short(self.path)
         except soundfile.LibsndfileError as error:
             what = "is empty (0 bytes)" if self.path.stat().st_size == 0 else _unreadable(error)
@@ -91,14 +93,13 @@ class FileSignal(Signal):
             raise BrokenFile(self.path, f"cannot be read ({error.strerror})", "check its permissions") from error
         if cut:
             raise BrokenFile(self.path, f"truncated: {cut}", "fetch it anew")
-        if not 0 < info.frames < _NO_LENGTH:
-            what = "holds no samples" if info.frames <= 0 else "its header does not say how long it is"
+        if not 0 < samples < _NO_LENGTH:
+            what = "holds no samples" if samples <= 0 else "its header does not say how long it is"
             raise BrokenFile(self.path, what, "fetch or render it anew")
-        if self.start >= info.frames:
-            raise BrokenFile(
-                self.path, f"the part from sample {self.start} lies beyond its end at {info.frames}", "fetch it anew"
-            )
-        return Header(int(info.samplerate), int(info.channels), int(info.frames))
+        if self.start >= samples:
+            what = f"the part from sample {self.start} lies beyond its end at {samples}"
+            raise BrokenFile(self.path, what, "fetch it anew")
+        return Header(int(info.samplerate), int(info.channels), samples)
 
     @property
     def sample_rate(self) -> int:
@@ -127,6 +128,12 @@ class FileSignal(Signal):
     def fingerprint(self) -> str:
         _ = self._header
         return digest("file", content_sha256(self.path), self.start, self.length)
+
+
+def _count(path: Path) -> int:
+    """Samples per channel by decoding: an mp3 without a Xing header leaves libsndfile to guess from the bit rate."""
+    with soundfile.SoundFile(path) as file:
+        return sum(iter(lambda: len(file.read(1 << 16, dtype="float32")), 0))
 
 
 def _unreadable(error: soundfile.LibsndfileError) -> str:

@@ -17,10 +17,10 @@ def beside(mixture: Signal, stem: Signal, *, mixture_path: Path, stem_path: Path
     """
     try:
         if stem.sample_rate != mixture.sample_rate:
-            what = f"has {stem.sample_rate} Hz, but its mixture {mixture_path} has {mixture.sample_rate} Hz"
+            what = f"has {stem.sample_rate} Hz, but {mixture_path} has {mixture.sample_rate} Hz"
             return Unusable(stem_path, what, "resample one of them"), ()
         if stem.channels != mixture.channels:
-            what = f"has {_count(stem.channels)}, but its mixture {mixture_path} has {_count(mixture.channels)}"
+            what = f"has {_count(stem.channels)}, but {mixture_path} has {_count(mixture.channels)}"
             return Unusable(stem_path, what, "render both with the same channels"), ()
         missing = mixture.samples - stem.samples
         length = mixture.samples

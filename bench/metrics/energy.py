@@ -209,8 +209,9 @@ class Energies:
         return ratio.where(self.reference > 0, torch.nan)
 
     def _over(self, function: Callable[..., torch.Tensor], *names: str, size: tuple[int, ...] = ()) -> torch.Tensor:
-        signals = (self._signals[name] for name in names)
-        return over_items(function, *signals, batch=self._batch, size=size)
+        signals = {name: self._signals[name] for name in names}
+        own = check_alike(**signals)   # one mixture under many targets is summed once
+        return over_items(function, *signals.values(), batch=own, size=size).expand(*self._batch, *size)
 
 
 def _energy(signal: torch.Tensor) -> torch.Tensor:

@@ -142,9 +142,15 @@ def _executor(config: RunConfig) -> Executor:
 
 def _spec(name: str, options: Mapping[str, Mapping[str, Any]]) -> SeparatorSpec:
     try:
-        return SeparatorSpec(name=name, path=plugins.resolve("separators", name), options=dict(options.get(name, {})))
+        path = plugins.resolve("separators", name)
+        return SeparatorSpec(name=name, path=path, options=dict(options.get(_option_name(name), {})))
     except plugins.PluginError as error:
         raise RunError(str(error)) from error
+
+
+def _option_name(name: str) -> str:
+    """What stands after ``options.``: a plug-in's name, or the object's own of ``module:object``."""
+    return name.rpartition(":")[2]
 
 
 def _check_metrics(metrics: Iterable[str] | None) -> None:
@@ -157,7 +163,7 @@ def _check_metrics(metrics: Iterable[str] | None) -> None:
 
 def _check_options(config: RunConfig) -> None:
     """Options for something that is not in the run are a typing error."""
-    known = {*config.separators, *config.datasets}
+    known = {_option_name(name) for name in (*config.separators, *config.datasets)}
     if "mini" in config.datasets:
         known |= set(plugins.plugins("datasets"))
     for kind, section in (("options", config.options), ("data", config.data)):

@@ -62,22 +62,22 @@ class _Played:
 
 
 CLASSES: dict[str, _Synthesised | _Played] = {
-    "Acoustic_guitar": _Played((24, 25), (52, 55, 57, 60, 64, 67), (2, 5), (0.8, 1.4)),
-    "Applause": _Synthesised(synthesis.applause, (0.9, 1.5)),
+    "Acoustic_guitar": _Played((24, 25), (52, 55, 57, 60, 64, 67), (2, 5), (0.7, 1.1)),
+    "Applause": _Synthesised(synthesis.applause, (0.7, 1.1)),
     "Bass_drum": _Synthesised(synthesis.bass_drum, (0.3, 0.6)),
-    "Electric_piano": _Played((4, 5), (48, 55, 60, 64, 67, 72), (2, 4), (0.8, 1.4)),
-    "Fireworks": _Synthesised(synthesis.fireworks, (1.2, 1.7)),
-    "Flute": _Played((73,), (67, 69, 72, 74, 76, 79), (1, 3), (0.6, 1.2)),
+    "Electric_piano": _Played((4, 5), (48, 55, 60, 64, 67, 72), (2, 4), (0.7, 1.1)),
+    "Fireworks": _Synthesised(synthesis.fireworks, (1.0, 1.4)),
+    "Flute": _Played((73,), (67, 69, 72, 74, 76, 79), (1, 3), (0.5, 1.0)),
     "Glockenspiel": _Played((9,), (72, 74, 76, 79, 84), (1, 4), (0.5, 1.0)),
-    "Gong": _Synthesised(synthesis.gong, (1.2, 2.1)),
+    "Gong": _Synthesised(synthesis.gong, (1.0, 1.8)),
     "Hi-hat": _Played((0, 8, 16, 32), (42, 44, 46), (1, 4), (0.3, 0.8), drum=True),
     "Knock": _Synthesised(synthesis.knock, (0.4, 0.9)),
-    "Oboe": _Played((68,), (60, 62, 65, 67, 70, 74), (1, 3), (0.6, 1.2)),
+    "Oboe": _Played((68,), (60, 62, 65, 67, 70, 74), (1, 3), (0.5, 1.0)),
     "Shatter": _Synthesised(synthesis.shatter, (0.6, 1.0)),
     "Snare_drum": _Played((0, 8, 16, 40), (38, 40), (1, 3), (0.3, 0.7), drum=True),
     "Tambourine": _Played((0,), (54,), (1, 4), (0.3, 0.9), drum=True),
-    "Telephone": _Synthesised(synthesis.telephone, (0.8, 1.4)),
-    "Violin_or_fiddle": _Played((40, 110), (55, 60, 64, 67, 71, 76), (1, 4), (0.6, 1.2)),
+    "Telephone": _Synthesised(synthesis.telephone, (0.8, 1.2)),
+    "Violin_or_fiddle": _Played((40, 110), (55, 60, 64, 67, 71, 76), (1, 4), (0.5, 1.0)),
 }
 """Labels of FSDKaggle2018 and how each is made."""
 

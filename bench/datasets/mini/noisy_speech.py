@@ -49,10 +49,6 @@ _TRAIN_TEXTS = (
     "A large ship waited beyond the lighthouse.",
     "Could you read me the last line once more?",
     "Snow had fallen on the roofs all night.",
-    "Every spring the swallows return to the barn.",
-    "He asked for a glass of water and sat down.",
-    "The train was full, so we stood by the door.",
-    "I never learned how to fold a paper boat.",
 )
 _CROWD_TEXT = "and then we went over to the other side of the market where somebody was selling oranges and lamps"
 _CROWD = tuple(

@@ -1,9 +1,11 @@
-"""Three multitracks in the layout of Slakh2100-redux: ``test/TrackNNNNN``, a FLAC and a MIDI file per stem.
+"""Four multitracks in the layout of Slakh2100-redux: ``SPLIT/TrackNNNNN``, a FLAC and a MIDI file per stem.
 
-Audio is mono at 44.1 kHz. The track numbers are ones that every published split (original, redux, v2) keeps in its
-test part. Audio is mixed without loudness normalisation, and the metadata says so; the fields of a normalised
-render (``integrated_loudness``) are left out rather than made up. One stem enters after the excerpt ends (it is
-silent, with notes in its MIDI), and one was never rendered (metadata only), as happens in the data set.
+Audio is mono at 44.1 kHz. Three tracks are for test; a short one for training has every instrument class of theirs on
+other programs, for separators that learn from examples. The numbers are ones that every published split (original,
+redux, v2) keeps where they are and that share their MIDI file with no other track. Audio is mixed without loudness
+normalisation, and the metadata says so; the fields of a normalised render (``integrated_loudness``) are left out
+rather than made up. One stem enters after the excerpt ends (it is silent, with notes in its MIDI), and one was
+never rendered (metadata only), as happens in the data set.
 """
 
 from __future__ import annotations
@@ -45,8 +47,9 @@ class Stem:
 
 @dataclass(frozen=True)
 class Track:
-    """A track: its number in Slakh2100's test part, harmony, length in bars, and stems in order."""
+    """A track: its split and number in Slakh2100, harmony, length in bars, and stems in order."""
 
+    split: str
     number: int
     harmony: Harmony
     bars: int
@@ -62,7 +65,7 @@ def make(folder: Path, progress: Callable[[str], None]) -> None:
     """Write every track under ``folder``."""
     for number, track in enumerate(TRACKS, 1):
         progress(f"slakh2100: track {number} of {len(TRACKS)}")
-        _write(track, folder / "test" / track.name)
+        _write(track, folder / track.split / track.name)
 
 
 def _write(track: Track, folder: Path) -> None:
@@ -142,7 +145,7 @@ def _metadata(track: Track, gain: float) -> dict[str, Any]:
 
 
 TRACKS = (
-    Track(1876, Harmony(128, 5, False, (0, 3, 4, 0, 5)), 4, (
+    Track("test", 1876, Harmony(144, 5, False, (0, 3, 4, 0, 5)), 4, (
         Stem("Piano", 0, "c..c..c...c.c...", 58),
         Stem("Drums", _DRUMS, {36: "x...x...x...x.x.", 38: "....x.......x...", 42: "..x...x...x...xo"}, level=2),
         Stem("Bass", 33, "1..3..1.4..3..1.", 29, level=2),
@@ -150,7 +153,7 @@ TRACKS = (
         Stem("Brass", 56, "x..x..x.x.......", 67, level=-2, melodic=True),
         Stem("Organ", 16, "c...............", 60, first_bar=4),   # enters where the excerpt has ended
     )),
-    Track(1881, Harmony(92, 2, True, (0, 5, 3)), 3, (
+    Track("test", 1881, Harmony(112, 2, True, (0, 5, 3)), 3, (
         Stem("Strings (continued)", 48, "c...............", 57, level=-2),
         Stem("Pipe", 73, "x...x.x...x.x...", 74, melodic=True),
         Stem("Chromatic Percussion", 11, "1.2.3.4.3.2.1.2.", 65, level=-2),
@@ -158,13 +161,28 @@ TRACKS = (
         Stem("Sound Effects", 122, "c...............", rendered=False),
         Stem("Strings", 46, "1234432112344321", 50, level=-4, first_bar=1.5),
     )),
-    Track(1886, Harmony(124, 10, False, (0, 4, 5, 3)), 4, (
+    Track("test", 1886, Harmony(144, 10, False, (0, 4, 5, 3)), 4, (
         Stem("Drums", _DRUMS, {36: "x..x..x.x..x..x.", 40: "....x.......x..o", 46: "..x...x...x...x."}, level=2),
         Stem("Bass", 38, "1.1.1.1.4.1.1.3.", 34, level=1),
         Stem("Synth Lead", 81, "x.xx..x.x..x..x.", 70, level=-5, melodic=True),
         Stem("Synth Pad", 89, "c...............", 58, level=-5),
         Stem("Reed", 65, "x.....x.x.......", 62, level=-1, melodic=True, first_bar=2),
-        Stem("Guitar", 24, "1.2.3.2.4.3.2.3.", 53, level=-2),
+        Stem("Guitar", 24, "1...3.2.4...2.3.", 53, level=-2),
         Stem("Guitar", 30, "c...c...c...c...", 46, level=-6, first_bar=1),
+    )),
+    Track("train", 2, Harmony(190, 7, False, (0, 3)), 2, (
+        Stem("Piano", 1, "c...c...c...c...", 57, level=-3),
+        Stem("Drums", _DRUMS, {36: "x.......x.......", 38: "....x.......x...", 42: "x.x.x.x.x.x.x.x."}, level=1),
+        Stem("Bass", 34, "1...3...1...4...", 31, level=1),
+        Stem("Guitar", 25, "1.2.3.4.3.2.1.2.", 52, level=-3),
+        Stem("Brass", 57, "x...x...x...x...", 58, level=-3, melodic=True),
+        Stem("Organ", 18, "c.......c.......", 60, level=-6),
+        Stem("Strings (continued)", 49, "c.......c.......", 58, level=-5),
+        Stem("Pipe", 75, "x...x.x...x.x...", 72, level=-4, melodic=True),
+        Stem("Chromatic Percussion", 12, "1.2.3.4.3.2.1.2.", 64, level=-4),
+        Stem("Strings", 40, "x...x...x...x...", 67, level=-5, melodic=True),
+        Stem("Synth Lead", 80, "x.x.x.x.x.x.x.x.", 70, level=-8, melodic=True),
+        Stem("Synth Pad", 90, "c.......c.......", 57, level=-6),
+        Stem("Reed", 71, "x...x.x.x...x.x.", 60, level=-4, melodic=True),
     )),
 )

@@ -1,8 +1,9 @@
-"""Four short songs in the layout of MUSDB18-HQ: ``test/SONG/{mixture,vocals,drums,bass,other}.wav``, stereo, 44.1 kHz.
+"""Five short songs in the layout of MUSDB18-HQ: ``SPLIT/SONG/{mixture,vocals,drums,bass,other}.wav``, stereo, 44.1 kHz.
 
-What each one is there for: a plain one whose mixture is the sum of its stems; one without vocals (a silent stem);
-one whose stems enter and leave (partial overlap), with speech as vocals; and one with a limiter on the mixture,
-so that the mixture is not the sum of the stems, as in most of MUSDB18.
+Four are for test: a plain one whose mixture is the sum of its stems; one without vocals (a silent stem); one whose
+stems enter and leave (partial overlap), with speech as vocals; and one with a limiter on the mixture, so that
+the mixture is not the sum of the stems, as in most of MUSDB18. A few seconds for training are there for separators
+that learn from examples.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Song:
-    """A song: its harmony, its instruments by stem, and how its vocals are made."""
+    """A song: its harmony, its instruments by stem, how its vocals are made, and its limiter's drive if it has one."""
 
     title: str
     harmony: Harmony
     parts: dict[str, tuple[Part, ...]]
     vocals: Callable[[Song], Audio] | None
     limiter_drive: float | None = None
+    split: str = "test"
 
 
 def make(folder: Path, progress: Callable[[str], None]) -> None:
@@ -51,7 +53,7 @@ def make(folder: Path, progress: Callable[[str], None]) -> None:
     for number, song in enumerate(SONGS, 1):
         progress(f"musdb18: song {number} of {len(SONGS)}")
         for name, audio in _render(song).items():
-            pcm.write(folder / "test" / song.title / f"{name}.wav", audio, _RATE)
+            pcm.write(folder / song.split / song.title / f"{name}.wav", audio, _RATE)
 
 
 def _render(song: Song) -> dict[str, Pcm]:
@@ -144,7 +146,7 @@ _CRASH = "X" + "." * 63   # once in four bars
 
 _AMBER = Song(
     "Mini Ensemble - Amber Lines",
-    Harmony(128, 0, False, (0, 5, 3, 4)),
+    Harmony(136, 0, False, (0, 5, 3, 4)),
     {
         "drums": (Part(_drums({36: "x.......x.x.....", 38: "....x.......x...", 42: "x.x.x.x.x.x.x.xo", 49: _CRASH}),
                        0, -17, drum=True),),
@@ -156,7 +158,7 @@ _AMBER = Song(
 )
 _LANTERNS = Song(
     "Paper Lanterns - Low Tide (Instrumental)",
-    Harmony(100, 9, True, (0, 5, 6)),
+    Harmony(108, 9, True, (0, 5, 6)),
     {
         "drums": (Part(_drums({36: "x.........x.....", 38: "....o..o....x..o", 51: "x...x.x.x...x.x."}),
                        40, -22, drum=True),),
@@ -169,7 +171,7 @@ _LANTERNS = Song(
 )
 _STREETLIGHTS = Song(
     "Night Bus - Count the Streetlights",
-    Harmony(108, 7, True, (0, 0, 5)),
+    Harmony(112, 7, True, (0, 0, 5)),
     {
         "drums": (Part(_between(_drums({36: "x..x..x...x.....", 39: "....x.......x...", 42: "x.xxx.x.x.xxx.xx"}),
                                 (1, 3)), 25, -18, drum=True),),
@@ -185,7 +187,7 @@ _STREETLIGHTS = Song(
 )
 _VOLUME = Song(
     "Copper Hill - Full Volume",
-    Harmony(144, 4, True, (0, 5, 2, 6)),
+    Harmony(152, 4, True, (0, 5, 2, 6)),
     {
         "drums": (Part(_drums({36: "x.x...x.x.x.....", 38: "....X.......X..x", 46: "x...x...x...x...", 49: _CRASH}),
                        16, -16, drum=True),),
@@ -196,4 +198,17 @@ _VOLUME = Song(
     vocals=_sung("low", "oaeau", 52, "x...x.x.x.x.x...", -18, choir=-28),
     limiter_drive=1.6,
 )
-SONGS = (_AMBER, _LANTERNS, _STREETLIGHTS, _VOLUME)
+_WARM_UP = Song(
+    "Garden Radio - Warm-Up",
+    Harmony(190, 2, False, (0, 3)),
+    {
+        "drums": (Part(_drums({36: "x.......x.......", 38: "....x.......x...", 42: "x...x...x...x...", 49: _CRASH}),
+                       8, -18, drum=True),),
+        "bass": (Part(_pattern("1...3...4...3...", 31), 35, -19),),
+        "other": (Part(_pattern("c.......c.......", 57), 1, -22, pan=-0.3),
+                  Part(_pattern("1...2...3...4...", 52), 27, -23, pan=0.3)),
+    },
+    vocals=_sung("high", "iaoe", 60, "x.....x...x.....", -19, choir=-26),
+    split="train",
+)
+SONGS = (_AMBER, _LANTERNS, _STREETLIGHTS, _VOLUME, _WARM_UP)

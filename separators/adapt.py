@@ -220,12 +220,15 @@ def _segments(separator: Separator, samples: int, rate: int) -> _Segments | None
     """The cuts that the separator asks for, or None for the whole recording at once."""
     if separator.segment_seconds is None:
         return None
-    length, overlap = round(separator.segment_seconds * rate), round(separator.context_seconds * rate)
-    if length < 1 or not 0 <= overlap <= length // 2:
+    seconds, around = separator.segment_seconds, separator.context_seconds
+    length = round(seconds * rate)
+    if length < 1 or not 0 <= around <= seconds / 2:
         raise ValueError(
-            f"{_name(separator)} declares segments of {separator.segment_seconds} s with {separator.context_seconds} s "
-            "of context; a segment needs at least one sample, and its context lies between 0 and half of it"
+            f"{_name(separator)} declares segments of {seconds} s with {around} s of context; "
+            "a segment needs at least one sample, and its context lies between 0 and half of it"
         )
+    # Rounding to samples may lift the context above half a segment.
+    overlap = min(round(around * rate), length // 2)
     return _Segments(total=samples, length=length, overlap=overlap)
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import torch
 
 from bench.metrics.base import Metric
-from bench.metrics.tensors import SignalLike, as_signal, over_items
+from bench.metrics.tensors import SignalLike, as_signal, over_items, squared_difference, summed
 
 
 def framewise_sdr(estimates: SignalLike, references: SignalLike, *, sample_rate: int) -> torch.Tensor:
@@ -63,7 +63,7 @@ def framewise_sdr(estimates: SignalLike, references: SignalLike, *, sample_rate:
 
 def _frame(estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
     """SDR in dB, and whether both sound: 1 or 0."""
-    ratio = reference.square().sum() / (reference - estimate).square_().sum()
+    ratio = summed(torch.square, reference) / summed(squared_difference, reference, estimate)
     sounds = (reference.sum(0) != 0).any() & (estimate.sum(0) != 0).any()
     return torch.stack([10 * torch.log10(ratio), sounds])
 

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 
 from bench.metrics.base import Metric
-from bench.metrics.tensors import SignalLike, as_signal, check_alike, over_items, summed
+from bench.metrics.tensors import SignalLike, as_signal, check_alike, over_items, squared_difference, summed
 
 LEAKAGE_FLOOR_DB: Final = -100.0
 """The least leakage there is: 20 dB under the step of 16-bit audio against full scale."""
@@ -219,7 +219,7 @@ def _energy(signal: torch.Tensor) -> torch.Tensor:
 
 
 def _difference_energy(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    return summed(lambda a, b: (a - b).square_(), one, other)
+    return summed(squared_difference, one, other)
 
 
 def _projection(signal: torch.Tensor, onto: torch.Tensor) -> torch.Tensor:

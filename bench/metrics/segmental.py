@@ -7,13 +7,10 @@ from typing import Final
 import torch
 
 from bench.metrics.base import Metric
-from bench.metrics.tensors import SignalLike, as_signal, check_alike, over_items
+from bench.metrics.tensors import BLOCK, SignalLike, as_signal, check_alike, over_items, squared_difference
 
 _EPS: Final = torch.finfo(torch.float64).eps
 _LEAST_DB, _MOST_DB = -10.0, 35.0
-
-_BLOCKS: Final = 256
-"""Blocks weighted at a time: the temporaries stay in the processor's cache."""
 
 
 def ssnr(estimates: SignalLike, references: SignalLike, *, sample_rate: int) -> torch.Tensor:
@@ -77,10 +74,10 @@ def _frame_energies(
     parts = -(-len(window) // hop)
     weights = torch.nn.functional.pad(window.square(), (0, parts * hop - len(window))).view(parts, hop).T
     blocks = count + parts - 1   # they fit into the signal, because the last whole frame is not counted
-    rows = (x[:, : blocks * hop].unflatten(-1, (blocks, hop)).split(_BLOCKS, dim=1) for x in (estimate, reference))
-    shares = torch.cat(
-        [torch.stack([s.square() @ weights, (s - e).square_() @ weights]) for e, s in zip(*rows, strict=True)], dim=2
-    )
+    taken = max(BLOCK // (hop * len(reference)), 1)
+    rows = (x[:, : blocks * hop].unflatten(-1, (blocks, hop)).split(taken, dim=1) for x in (estimate, reference))
+    pairs = (torch.stack([s.square(), squared_difference(s, e)]) for e, s in zip(*rows, strict=True))
+    shares = torch.cat([pair @ weights for pair in pairs], dim=2)
     return torch.stack([shares[:, :, part : part + count, part] for part in range(parts)]).sum(0)
 
 

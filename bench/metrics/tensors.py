@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -12,8 +13,9 @@ import torch
 SignalLike = torch.Tensor | np.ndarray
 """Audio as metrics take it, ``(..., channels, samples)``, of any real number type."""
 
-_BLOCK: Final = 1 << 16
-"""Samples summed at a time: temporaries of this size stay in the processor's cache, whole songs would not."""
+BLOCK: Final = 1 << 14
+"""Values worked on at a time. Temporaries of this size stay in the processor's cache, whole songs would not; and torch
+splits no work of fewer than 32,768 values among threads, so that no value depends on how many there are."""
 
 
 def as_signal(values: SignalLike, name: str) -> torch.Tensor:
@@ -49,6 +51,11 @@ def check_alike(**signals: torch.Tensor) -> tuple[int, ...]:
     return batch
 
 
+def squared_difference(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """(one - other)^2, value by value."""
+    return (one - other).square_()
+
+
 def over_items(
     function: Callable[..., torch.Tensor], *signals: torch.Tensor, batch: tuple[int, ...], size: tuple[int, ...] = ()
 ) -> torch.Tensor:
@@ -65,11 +72,12 @@ def over_items(
 
 
 def summed(function: Callable[..., torch.Tensor], *signals: torch.Tensor) -> torch.Tensor:
-    """The sum over all channels and samples of what ``function`` makes of ``signals`` sample by sample."""
-    blocks = zip(*(signal.split(_BLOCK, dim=-1) for signal in signals), strict=True)
+    """The sum of what ``function`` makes of ``signals``, ``(..., samples)`` each, sample by sample."""
+    length = max(BLOCK // max(math.prod(signals[0].shape[:-1]), 1), 1)
+    blocks = zip(*(signal.split(length, dim=-1) for signal in signals), strict=True)
     return torch.stack([function(*block).sum() for block in blocks]).sum()
 
 
 def count_not_finite(signal: torch.Tensor) -> int:
-    """How many samples are NaN or infinite."""
+    """How many samples of ``(..., samples)`` are NaN or infinite."""
     return int(summed(lambda block: ~block.isfinite(), signal))

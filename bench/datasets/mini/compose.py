@@ -11,6 +11,8 @@ import numpy as np
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 _MINOR = (0, 2, 3, 5, 7, 8, 10)
 _STEPS = 16
+_LOOSE = 0.008
+"""How far players are off the grid, in seconds."""
 
 
 class Note(NamedTuple):
@@ -107,11 +109,11 @@ def melody(harmony: Harmony, steps: str, low: int, rng: np.random.Generator, *, 
 
 
 def within(notes: Iterable[Note], spans: Sequence[tuple[float, float]]) -> list[Note]:
-    """Keep the notes that start in one of the spans (seconds), cut where it ends."""
+    """Keep the notes that belong to one of the spans (seconds), early players too, cut where it ends."""
     kept = []
     for note in notes:
         for start, end in spans:
-            if start <= note.start < end:
+            if start <= note.start + _LOOSE < end:
                 kept.append(note._replace(end=min(note.end, end)))
     return kept
 
@@ -124,7 +126,7 @@ def _bars(steps: str) -> list[str]:
 def _time(harmony: Harmony, bar: int, step: int, rng: np.random.Generator | None = None) -> float:
     exact = harmony.bar * (bar + step / _STEPS)
     # Players are some milliseconds off the grid; copies of one sample exactly on it would favour repetition methods.
-    return max(exact + (float(rng.uniform(-0.008, 0.008)) if rng else 0.0), 0.0)
+    return max(exact + (float(rng.uniform(-_LOOSE, _LOOSE)) if rng else 0.0), 0.0)
 
 
 def _loudness(velocity: int, rng: np.random.Generator) -> int:

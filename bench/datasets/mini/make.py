@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from bench.hashing import cache_folder
 VERSION = "1"
 """Goes up with every change that is heard; a folder of another version is made anew."""
 MANIFEST = "mini.json"
+_STALE_SECONDS = 3600
 _FOLDERS = {
     "musdb18": "musdb18",
     "slakh2100": "slakh2100_flac_redux",
@@ -95,6 +98,7 @@ def make(
     earlier = _read_manifest(folder)
     wanted = [name for name in PARTS if name in parts or (earlier is not None and name in earlier["parts"])]
     scratch = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.partial")
+    _sweep(folder)
     try:
         scratch.mkdir(parents=True)
         for name in wanted:
@@ -178,6 +182,13 @@ def _put_in_place(scratch: Path, folder: Path, wanted: Sequence[str]) -> None:
             raise
     finally:
         shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what makers that were killed left beside ``folder``; one that is at work is never this old."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial*"):
+        if left.is_dir() and time.time() - left.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sha256(path: Path) -> str:

@@ -151,7 +151,7 @@ TRACKS = (
         Stem("Bass", 33, "1..3..1.4..3..1.", 29, level=2),
         Stem("Guitar", 26, "..c...c...c..c..", 55, level=-3),
         Stem("Brass", 56, "x..x..x.x.......", 67, level=-2, melodic=True),
-        Stem("Organ", 16, "c...............", 60, first_bar=4),   # enters where the excerpt has ended
+        Stem("Organ", 16, "....c.......c...", 60, first_bar=4),   # enters after the excerpt
     )),
     Track("test", 1881, Harmony(112, 2, True, (0, 5, 3)), 3, (
         Stem("Strings (continued)", 48, "c...............", 57, level=-2),

@@ -98,7 +98,7 @@ class Musdb18(Dataset):
         """The songs by name. Only headers are read; what is broken raises when its scene is used."""
         tracks = self._tracks()
         if not tracks:
-            what = f"no {self.variant} track of {self.split!r} under {self.root}"
+            what = f"no track of {self.split!r} under {self.root} (variant {self.variant})"
             raise DatasetError(f"musdb18: {what}. {self.info.how_to_get}")
         tool = missing_tool() if self.variant == "aac" else None
         if tool:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bench.executors.base import Limits
+from bench.limits import Limits
 
 OPEN_SECTIONS: Final = ("data", "options")
 """Sections whose keys are the user's own; Hydra would want a plus sign before them."""

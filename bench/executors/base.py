@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from bench.cells import Job, Outcome, SeparatorSpec
 from bench.describe import Description
 from ontology.targets import Target
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one cell may use before its worker is stopped."""
-
-    seconds: float = 600.0
-    memory_gb: float = 8.0
 
 
 class Executor(ABC):

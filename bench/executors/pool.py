@@ -22,8 +22,9 @@ import psutil
 from bench.cells import Job, Outcome, SeparatorSpec
 from bench.describe import Description
 from bench.execute import write_outcome
-from bench.executors.base import Executor, Limits
+from bench.executors.base import Executor
 from bench.executors.worker import DescribeTask, RunTask, Task, worker_main
+from bench.limits import Limits
 from ontology.targets import Target
 from reports.schema import Status
 

@@ -1,0 +1,198 @@
+"""The command: exit status, the line a person sees, and output that scripts can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+sys.path.insert(0, str(Path(__file__).parent))
+from harness_kit import write_musdb, write_plugins
+
+
+def stemtree(*arguments: str | Path, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-P", "-m", "bench.cli", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+    )
+
+
+def run_small(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return stemtree(
+        "run", "separators=[mixture,half]", "datasets=[musdb18]", f"data.musdb18={folder / 'musdb'}", "executor=inline",
+        *more, folder=folder,
+    )  # fmt: skip
+
+
+def test_listing_imports_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from bench.cli import main\n"
+        "main(['list', 'separators', '--json'], standalone_mode=False)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {"mixture", "irm", "hpss", "nmf"} <= {row["name"] for row in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize("kind", ["separators", "datasets", "metrics"])
+def test_everything_listed_can_be_loaded(kind: str) -> None:
+    from bench.plugins import load, plugins
+
+    for name in plugins(kind):  # type: ignore[arg-type]
+        assert load(kind, name) is not None  # type: ignore[arg-type]
+
+
+def test_run_show_and_site_in_a_folder_with_names_like_the_packages(tmp_path: Path) -> None:
+    write_musdb(tmp_path / "musdb")
+    for name in ("leaderboard", "reports", "bench"):  # a user's own folders must not shadow the packages
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('shadowed')")
+    done = run_small(tmp_path, "run=a")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("4 cells: 4 ok; 0 reused; run a in")
+    shown = stemtree("results", "show", "--json", folder=tmp_path)
+    rows = json.loads(shown.stdout)
+    fields = "run key separator family dataset split scene target mid depth protocol metric value status reason"
+    assert list(rows[0]) == fields.split()
+    built = stemtree("leaderboard", "build", folder=tmp_path)
+    assert built.returncode == 0, built.stderr
+    assert Path(built.stdout.strip()).name == "index.html"
+    assert Path(built.stdout.strip()).is_file()
+
+
+def test_values_that_are_not_finite_are_null_in_json(tmp_path: Path) -> None:
+    write_musdb(tmp_path / "musdb", songs=1)
+    stemtree(
+        "run", "separator=silence", "datasets=[musdb18]", f"data.musdb18={tmp_path / 'musdb'}", "executor=inline",
+        folder=tmp_path,
+    )  # fmt: skip
+    rows = json.loads(stemtree("results", "show", "--json", folder=tmp_path).stdout)
+    undefined = [row for row in rows if row["metric"] == "si_sdr@1"]
+    assert undefined
+    assert all(row["value"] is None and row["status"] == "nan" and row["reason"] for row in undefined)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "seprators=[hpss]"], "did you mean separators"),
+        (["run", "separators=[hpps]"], "did you mean hpss"),
+        (["run", "suite=dmeo"], "did you mean demo"),
+        (["run", "limit=0"], "limit"),
+        (["run", "hpss"], "NAME=VALUE"),
+        (["run", "separators=[hpss]", "datasets=[musdb18]"], "data.musdb18=PATH"),
+        (["results", "show"], "stemtree run"),
+        (["results", "compact"], "no results folder"),
+        (["leaderboard", "build"], "stemtree run"),
+        (["score", "musdb18", "--root", "x", "--estimates", "y", "--name", "z"], "musdb18"),
+        (["data", "verify", "musdb18", "--root", "nowhere"], "nowhere"),
+        (["data", "verify", "mudsb18", "--root", "."], "did you mean musdb18"),
+        (["data", "get", "musdb"], "did you mean musdb18"),
+    ],
+)
+def test_wrong_input_is_one_line_and_status_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    done = stemtree(*arguments, folder=tmp_path, STEMTREE_DATA="")
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("stemtree: ")
+    assert words in lines[0]
+    assert not (tmp_path / "stemtree-out").exists()
+
+
+def test_a_data_set_that_cannot_be_opened_is_said_and_ends_with_status_2(tmp_path: Path) -> None:
+    write_musdb(tmp_path / "musdb", songs=1)
+    done = run_small(tmp_path, "datasets=[musdb18,slakh2100]")
+    assert done.returncode == 2
+    assert any("slakh2100" in line for line in done.stderr.splitlines())
+    assert "2 cells: 2 ok" in done.stdout.splitlines()[-1]
+
+
+def test_failed_cells_are_counted_and_are_no_failure_of_the_command(tmp_path: Path) -> None:
+    write_plugins(tmp_path)
+    write_musdb(tmp_path / "musdb", songs=1)
+    done = run_small(tmp_path, "separators=[mixture,kit_plugins:Raises]")
+    assert done.returncode == 0, done.stderr
+    assert "1 error, 1 ok" in done.stdout.splitlines()[-1]
+
+
+class TestScore:
+    @pytest.fixture
+    def workplace(self, tmp_path: Path) -> Path:
+        write_musdb(tmp_path / "musdb")
+        for song in (tmp_path / "musdb" / "test").iterdir():
+            (tmp_path / "estimates" / song.name).mkdir(parents=True)
+            for target in ("vocals", "drums"):
+                audio, rate = soundfile.read(song / "mixture.wav")
+                soundfile.write(tmp_path / "estimates" / song.name / f"{target}.wav", audio, rate, subtype="PCM_16")
+        return tmp_path
+
+    def score(self, workplace: Path, *more: str) -> subprocess.CompletedProcess[str]:
+        return stemtree(
+            "score", "musdb18", "--root", "musdb", "--estimates", "estimates", "--name", "theirs", *more,
+            folder=workplace,
+        )  # fmt: skip
+
+    def test_files_are_scored_and_gaps_and_strays_are_listed(self, workplace: Path) -> None:
+        (workplace / "estimates" / "Band 9 - Song").mkdir()
+        stray = workplace / "estimates" / "Band 9 - Song" / "vocals.wav"
+        stray.write_bytes(b"")
+        done = self.score(workplace, "--json")
+        assert done.returncode == 0, done.stderr
+        assert "no estimate: Band 0 - Song/bass" in done.stderr
+        assert "Band 9 - Song" in done.stderr
+        rows = json.loads(done.stdout)
+        assert {row["value"] for row in rows if row["metric"] == "sdri@1"} == {0.0}
+        assert {row["target"] for row in rows if row["status"] == "skip"} == {"bass", "other"}
+
+    def test_unchanged_files_are_not_scored_twice_and_changed_ones_are(self, workplace: Path) -> None:
+        self.score(workplace)
+        assert "2 reused" in self.score(workplace).stdout
+        changed = workplace / "estimates" / "Band 0 - Song" / "vocals.wav"
+        audio, rate = soundfile.read(changed)
+        soundfile.write(changed, audio / 2, rate, subtype="PCM_16")
+        assert "1 reused" in self.score(workplace).stdout
+
+    def test_a_table_names_the_files(self, workplace: Path) -> None:
+        (workplace / "estimates" / "one.wav").write_bytes(
+            (workplace / "estimates" / "Band 0 - Song" / "vocals.wav").read_bytes()
+        )
+        (workplace / "map.csv").write_text("scene,target,path\nBand 0 - Song,bass,one.wav\n")
+        rows = json.loads(self.score(workplace, "--map", "map.csv", "--json").stdout)
+        assert {row["target"] for row in rows if row["metric"] == "sdri@1"} == {"bass"}
+
+    @pytest.mark.parametrize(
+        ("table", "words"),
+        [
+            ("scene,path\n", "no column target"),
+            ("scene,target,path\nBand 0 - Song,bass,../musdb/x.wav\n", "leads out of"),
+            ("scene,target,path\nBand 0 - Song,bass,none.wav\n", "map.csv:2: no file"),
+        ],
+    )
+    def test_a_bad_table_is_refused(self, workplace: Path, table: str, words: str) -> None:
+        (workplace / "map.csv").write_text(table)
+        done = self.score(workplace, "--map", "map.csv")
+        assert done.returncode == 2
+        assert words in done.stderr
+
+    def test_an_estimate_at_another_rate_is_a_row_that_names_the_file(self, workplace: Path) -> None:
+        wrong = workplace / "estimates" / "Band 0 - Song" / "vocals.wav"
+        audio, rate = soundfile.read(wrong)
+        soundfile.write(wrong, audio, rate * 2, subtype="PCM_16")
+        rows = json.loads(self.score(workplace, "--json").stdout)
+        reasons = [row["reason"] for row in rows if row["status"] == "error"]
+        assert len(reasons) == 1
+        assert "vocals.wav" in reasons[0]
+        assert "16000 Hz" in reasons[0]
+
+    def test_two_files_for_one_target_are_refused(self, workplace: Path) -> None:
+        song = workplace / "estimates" / "Band 0 - Song"
+        audio, rate = soundfile.read(song / "vocals.wav")
+        soundfile.write(song / "vocals.flac", audio, rate)
+        assert "both claim" in self.score(workplace).stderr

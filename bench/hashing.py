@@ -5,9 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import time
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Final
+
+# A file changed this recently may change again within one tick of the file system's clock, at the same size.
+_SETTLED_NS: Final = 2_000_000_000
 
 
 def cache_folder() -> Path:
@@ -27,6 +32,8 @@ def file_sha256(path: Path) -> str:
     """
     path = path.resolve()
     stat = path.stat()
+    if time.time_ns() - stat.st_mtime_ns < _SETTLED_NS:
+        return _sha256(str(path))
     return _remembered(str(path), stat.st_size, stat.st_mtime_ns)
 
 

@@ -20,6 +20,7 @@ _SUFFIXES: Final = (*AUDIO_SUFFIXES, ".mp3")
 _MIXTURE: Final = "mixture"
 _LABELS: Final = "labels.csv"
 _ALL: Final = "all"
+_NO_SOUND: Final = "holds no sound file (wav, flac, ogg or mp3), nor do the folders in it"
 
 
 class Folder(Dataset):
@@ -63,14 +64,15 @@ class Folder(Dataset):
         """The scenes by split and name. Only headers are read."""
         folders = self._chosen()
         if not folders:
-            what = f"no sound file (wav, flac, ogg or mp3) in {self.root} or in folders of it"
-            raise DatasetError(f"folder: {what}. {self.info.how_to_get}")
+            raise DatasetError(f"folder: {self.root} {_NO_SOUND}. {self.info.how_to_get}")
         for split, folder in folders:
             yield self._scene(split, folder)
 
     def verify(self) -> Iterator[Problem]:
-        scenes = list(self.scenes())
-        yield from scene_problems(scenes)
+        if not self._chosen():
+            yield Problem(self.root, _NO_SOUND, self.info.how_to_get)
+            return
+        yield from scene_problems(self.scenes())
         files = [path for _, folder in self._chosen() for path in _audio_in(folder)]
         known = {path.stem for path in files} | {path.relative_to(self.root).as_posix() for path in files}
         for key in sorted(self._classes.keys() - known):

@@ -38,7 +38,8 @@ class Musdb18(Dataset):
         root: the folder with ``train`` and ``test``.
         split: ``train``, ``valid`` or ``test``.
         variant: ``hq`` (wav or flac), ``aac`` (.stem.mp4, needs ffmpeg), or ``auto``: HQ where there is any.
-        targets: of ``vocals``, ``drums``, ``bass``, ``other`` and ``accompaniment`` (drums, bass and other).
+        targets: one or several of ``vocals``, ``drums``, ``bass``, ``other`` and ``accompaniment``: drums, bass
+            and other.
     """
 
     name = "musdb18"
@@ -75,16 +76,17 @@ class Musdb18(Dataset):
         *,
         split: str | None = None,
         variant: Literal["auto", "hq", "aac"] = "auto",
-        targets: Sequence[str] = STEMS,
+        targets: str | Sequence[str] = STEMS,
     ) -> None:
         super().__init__(root, split=split)
+        targets = (targets,) if isinstance(targets, str) else tuple(targets)
         if variant not in ("auto", "hq", "aac"):
             raise DatasetError(f"musdb18: no variant {variant!r}; it is auto, hq or aac")
         unknown = [target for target in targets if target not in MEMBERS]
         if unknown or not targets or len(set(targets)) < len(targets):
             asked = ", ".join(targets) or "none"
             raise DatasetError(f"musdb18: targets are {', '.join(MEMBERS)}, each at most once; asked for: {asked}")
-        self.targets = tuple(targets)
+        self.targets = targets
         if variant == "auto":
             variant = "hq" if _holds(self.root, "hq") else "aac"
         self.variant: Literal["hq", "aac"] = variant

@@ -116,6 +116,8 @@ class Slakh2100(Dataset):
 
     def verify(self) -> Iterator[Problem]:
         tracks = _tracks(self.root)
+        if not tracks:
+            yield Problem(self.root, "holds no folder TrackNNNNN", self.info.how_to_get)
         if self.split_version != "none":
             published = [f"Track{number:05d}" for number in range(1, 2101)]
             wanted = [track for track in published if self._has(track)]

@@ -129,8 +129,9 @@ def test_a_scene_that_is_ambiguous_or_has_nothing_to_score_is_refused_when_used(
 
 
 def test_an_empty_folder_and_a_missing_one_say_how_to_lay_scenes_out(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no sound file .*ROOT/SCENE/mixture.wav"):
+    with pytest.raises(DatasetError, match=r"holds no sound file .*ROOT/SCENE/mixture.wav"):
         list(Folder(tmp_path).scenes())
+    assert [problem.path for problem in Folder(tmp_path).verify()] == [tmp_path]
     with pytest.raises(DatasetError, match=r"no folder .*gone"):
         Folder(tmp_path / "gone")
 

@@ -256,6 +256,12 @@ def test_a_plain_folder_of_tracks_has_no_split_unless_one_is_asked_for(tmp_path:
         list(Slakh2100(tmp_path, split="test").scenes())
 
 
+def test_an_empty_folder_says_how_to_get_tracks(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no track of split 'all' .*www\.slakh\.com"):
+        list(Slakh2100(tmp_path).scenes())
+    assert [problem.path for problem in Slakh2100(tmp_path).verify()] == [tmp_path]
+
+
 def test_the_layouts_are_found(tmp_path: Path) -> None:
     track(tmp_path / "slakh" / "redux" / "train" / "Track00001")
     track(tmp_path / "slakh" / "baby" / "Track00001")

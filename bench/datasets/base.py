@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bench.audio import Fitted
-from bench.scene import Scene, Signal
+from bench.scene import Scene, SceneError, Signal
 from ontology.targets import Target
 
 
@@ -83,7 +83,7 @@ class Dataset(ABC):
         """Everything that is missing or broken, file by file; decodes the audio."""
 
     def examples(self, target: Target) -> Iterator[Signal]:
-        """Clips of ``target`` alone, from :attr:`example_splits` other than the scored one; none where those are absent."""
+        """Clips of ``target`` alone, from :attr:`example_splits` other than the scored one; none where absent."""
         for split in self.example_splits:
             if split == self.split:
                 continue
@@ -93,7 +93,13 @@ class Dataset(ABC):
                 for scene in sibling.scenes():
                     for wanted in scene.targets:
                         if wanted.target == target and len(wanted.members) == 1:
-                            signal = scene.sources[wanted.members[0]].signal
-                            yield Fitted(signal, min(signal.samples, int(self.example_seconds * signal.sample_rate)))
+                            yield from self._example(scene.sources[wanted.members[0]].signal)
             except DatasetError:
                 continue   # the split was not downloaded
+
+    def _example(self, signal: Signal) -> Iterator[Signal]:
+        try:
+            signal.fingerprint()
+            yield Fitted(signal, min(signal.samples, int(self.example_seconds * signal.sample_rate)))
+        except SceneError:
+            return   # an absent or broken clip is no example; verify names it

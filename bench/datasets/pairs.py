@@ -88,10 +88,11 @@ def faithful(rows: Sequence[Clip], *, per_class: int = USS_PAIRS_PER_CLASS) -> l
 
 
 def repaired(rows: Iterable[Clip], *, admissible: Admissible, seed: str) -> list[Pair]:
-    """Each clip once as target, sorted by its name, with the next admissible clip on a ring ordered by hashed names.
+    """Each clip once as target, with the next admissible clip on a ring of all, ordered by hashed names.
 
-    A clip for which no other is admissible is left out. A clip more or less in the table changes the pairs of its
-    neighbours on the ring only.
+    The pairs keep that order, so that the first few of them are a fair sample of the classes. A clip for which no
+    other is admissible is left out. A clip more or less in the table changes the pairs of its neighbours on the ring
+    only.
 
     Raises:
         DatasetError: one clip has two different rows.
@@ -103,20 +104,21 @@ def repaired(rows: Iterable[Clip], *, admissible: Admissible, seed: str) -> list
         partner = next((other for other in others if admissible(target, other)), None)
         if partner is not None:
             pairs.append(Pair(target, partner))
-    return sorted(pairs, key=lambda pair: pair.target.name)
+    return pairs
 
 
 def matched(rows: Iterable[Clip], *, admissible: Admissible, seed: str) -> list[Pair]:
-    """Disjoint pairs, sorted by name: each clip in one of them, or in none where no partner can be found for it.
+    """Disjoint pairs: each clip in one of them, or in none where no partner can be found for it.
 
     Clips are taken in the order of their hashed names, each with the first free admissible one; two clips left over
     are given the members of an earlier pair where both then fit. With an even number of clips nobody is left over
-    if each has at least half of the others to choose from (Dirac's condition for a perfect matching).
+    if each fits with at least half of them (Dirac's condition for a perfect matching).
 
     Raises:
         DatasetError: one clip has two different rows.
     """
-    waiting = _shuffled(rows, seed)
+    ring = _shuffled(rows, seed)
+    waiting = ring.copy()
     pairs: list[Pair] = []
     left: list[Clip] = []
     while waiting:
@@ -129,7 +131,7 @@ def matched(rows: Iterable[Clip], *, admissible: Admissible, seed: str) -> list[
             pairs.append(Pair(clip, partner))
     while len(left) > 1 and _resettle(pairs, left, admissible):
         pass
-    return sorted(pairs, key=lambda pair: pair.target.name)
+    return sorted(pairs, key=lambda pair: ring.index(pair.target))
 
 
 def _resettle(pairs: list[Pair], left: list[Clip], admissible: Admissible) -> bool:

@@ -131,7 +131,8 @@ def matched(rows: Iterable[Clip], *, admissible: Admissible, seed: str) -> list[
             pairs.append(Pair(clip, partner))
     while len(left) > 1 and _resettle(pairs, left, admissible):
         pass
-    return sorted(pairs, key=lambda pair: ring.index(pair.target))
+    places = {clip.name: place for place, clip in enumerate(ring)}
+    return sorted(pairs, key=lambda pair: places[pair.target.name])
 
 
 def _resettle(pairs: list[Pair], left: list[Clip], admissible: Admissible) -> bool:

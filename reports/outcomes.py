@@ -1,0 +1,150 @@
+"""What became of every scene, target and metric for every separator: measured, skipped or failed, and why.
+
+The rules of the statistics start here. A target that is absent from a scene, or trivial in it, is left out for all
+separators. What a separator does not cover is skipped. All else that has no finite value has failed, and is imputed
+with the score of the ``mixture`` separator on the same scene and target: a failure never scores better than doing
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+FALLBACK: Final = "mixture"
+"""The separator whose score stands in for a failed one."""
+
+_ABSENT_OR_TRIVIAL = r"^(absent|trivial)\b"
+_PAIR = ["scene", "index"]
+
+OUTCOMES: Final = pl.Schema(
+    {
+        "separator": pl.String(),
+        "scene": pl.String(),
+        "index": pl.Int32(),
+        "target": pl.String(),
+        "metric": pl.String(),
+        "state": pl.Enum(["measured", "skipped", "failed"]),
+        "status": pl.String(),  # that of the results folder, or "pending", "not run", "not scored"
+        "value": pl.Float64(),  # as measured
+        "used": pl.Float64(),  # what enters a figure: the value, or for a failure that of the mixture
+        "reason": pl.String(),
+    }
+)
+
+
+def score_rows(cells: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+    """The scores of ``cells``, with the separator and scene of each, and ``left_out``: absent, trivial or null."""
+    named = scores.join(cells.select("key", "separator", "scene"), on="key", how="inner")
+    left_out = pl.when(pl.col("status") == "skip").then(pl.col("reason").str.extract(_ABSENT_OR_TRIVIAL))
+    return named.with_columns(left_out=left_out)
+
+
+def left_out_pairs(rows: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of scene and target that no separator is judged on: ``scene, index, target, left_out, reason``."""
+    marked = rows.filter(pl.col("left_out").is_not_null()).sort("metric", "separator", nulls_last=True)
+    return marked.unique(_PAIR, keep="first").select(*_PAIR, "target", "left_out", "reason").sort(_PAIR)
+
+
+def sounding_pairs(rows: pl.DataFrame, scenes: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of scene and target that every separator is judged on: ``scene, index, target``.
+
+    They are those that have any score row, and, in scenes where nothing was scored, all that the scene lists.
+    """
+    scored = rows.select(*_PAIR, "target").unique(_PAIR, keep="first")
+    untouched = scenes.join(scored, on="scene", how="anti").select("scene", target="targets")
+    listed = (
+        untouched.with_columns(index=pl.int_ranges(pl.col("target").list.len(), dtype=pl.Int32))
+        .explode("index", "target")
+        .drop_nulls("target")
+        .select(scored.columns)
+    )
+    return pl.concat([scored, listed]).join(left_out_pairs(rows), on=_PAIR, how="anti").sort(_PAIR)
+
+
+def outcomes(cells: pl.DataFrame, rows: pl.DataFrame, scenes: pl.DataFrame, *, headline: Sequence[str]) -> pl.DataFrame:
+    """One row per separator, scene, target and metric that applies to it, with the columns of :data:`OUTCOMES`.
+
+    Args:
+        cells: those of one data set, split and protocol, as :meth:`Results.run_cells` gives them.
+        rows: their scores, as :func:`score_rows` gives them.
+        scenes: what is known of the scenes.
+        headline: metrics that are due on every sounding pair, whether or not any was scored.
+    """
+    sounding = sounding_pairs(rows, scenes)
+    scored = rows.filter(pl.col("metric").is_not_null() & pl.col("left_out").is_null())
+    seen = scored.join(sounding, on=_PAIR, how="semi")["metric"].unique()
+    present = pl.DataFrame({"metric": sorted({*seen, *headline})}, schema={"metric": pl.String()})
+    leakage = scored.join(sounding, on=_PAIR, how="anti").unique([*_PAIR, "metric"], keep="first")
+    due = pl.concat(
+        [
+            sounding.join(present, how="cross").select(*_PAIR, "target", "metric"),
+            leakage.select(*_PAIR, "target", "metric"),
+        ]
+    )
+    separators = cells.select("separator").unique().sort("separator")
+    status = cells.select(
+        "separator", "scene", "key", cell_status=pl.col("status").fill_null("pending"), cell_reason="reason"
+    )
+    own = scored.select("key", "index", "metric", "value", score_status="status", score_reason="reason")
+    refused = rows.filter(pl.col("metric").is_null() & pl.col("left_out").is_null()).select(
+        "key", "index", target_status="status", target_reason="reason"
+    )
+    grid = (
+        separators.join(due, how="cross")
+        .join(status, on=["separator", "scene"], how="left")
+        .join(own, on=["key", "index", "metric"], how="left")
+        .join(refused, on=["key", "index"], how="left")
+        .with_columns(**_verdict())
+    )
+    return _impute(grid).select(list(OUTCOMES)).cast(OUTCOMES).sort("separator", *_PAIR, "metric")
+
+
+def _verdict() -> dict[str, pl.Expr]:
+    finite = pl.col("value").is_finite().fill_null(False)
+    score, target, cell = pl.col("score_status"), pl.col("target_status"), pl.col("cell_status")
+    status = (
+        pl.when(score.is_not_null())
+        .then(pl.when((score == "ok") & ~finite).then(pl.lit("nan")).otherwise(score))
+        .when(target.is_not_null())
+        .then(target)
+        .when(cell.is_null())
+        .then(pl.lit("not run"))
+        .when(cell == "ok")
+        .then(pl.lit("not scored"))
+        .otherwise(cell)
+    )
+    said = pl.coalesce("score_reason", "target_reason", "cell_reason")
+    default = (
+        pl.when(score == "ok")
+        .then(pl.when(~finite).then(pl.lit("the stored value is not finite")))
+        .when(cell.is_null())
+        .then(pl.lit("this scene was not in the separator's run"))
+        .when(cell == "pending")
+        .then(pl.lit("the run has not come to this cell"))
+        .when(cell == "ok")
+        .then(pl.lit("this metric was not computed for the cell"))
+        .otherwise(pl.lit("no reason was recorded"))
+    )
+    return {
+        "status": status,
+        "value": pl.when(finite & (score == "ok")).then(pl.col("value")),
+        "reason": pl.when(~((score == "ok") & finite).fill_null(False)).then(pl.coalesce(said, default)),
+    }
+
+
+def _impute(grid: pl.DataFrame) -> pl.DataFrame:
+    state = (
+        pl.when(pl.col("value").is_not_null())
+        .then(pl.lit("measured"))
+        .when(pl.col("status") == "skip")
+        .then(pl.lit("skipped"))
+        .otherwise(pl.lit("failed"))
+    )
+    grid = grid.with_columns(state=state)
+    fallback = grid.filter((pl.col("separator") == FALLBACK) & pl.col("value").is_not_null())
+    fallback = fallback.select(*_PAIR, "metric", fallback="value")
+    used = pl.when(pl.col("state") == "failed").then(pl.col("fallback")).otherwise(pl.col("value"))
+    return grid.join(fallback, on=[*_PAIR, "metric"], how="left").with_columns(used=used)

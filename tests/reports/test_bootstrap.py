@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from reports.aggregate import AGGREGATIONS
+from reports.bootstrap import Resampler
+from reports.ranks import rank_intervals
+
+MEAN = AGGREGATIONS["mean"]
+
+
+def counts_of(songs: int, draws: int, names: tuple[str, ...]) -> np.ndarray:
+    """The counts of each recording, seen through scenes of one recording each."""
+    return Resampler.of([(f"{n:02d}",) for n in range(songs)], names=names, draws=draws).weights
+
+
+def test_a_pair_weighs_the_product_of_its_clips_and_a_song_its_count() -> None:
+    # Recordings sort as 00, 01, 02: the same names give the same counts as for three songs.
+    counts = counts_of(3, 50, ("x",))
+    scenes = [("00", "01"), ("01", "02"), ("02",), ("00", "00")]
+    weights = Resampler.of(scenes, names=("x",), draws=50).weights
+    assert (counts.sum(axis=1) == 3).all()
+    by_hand = np.stack([counts[:, 0] * counts[:, 1], counts[:, 1] * counts[:, 2], counts[:, 2], counts[:, 0]], axis=1)
+    assert (weights == by_hand).all()
+
+
+def test_scenes_of_one_recording_move_together() -> None:
+    weights = Resampler.of([("a",), ("b",), ("a",)], names=("x",)).weights
+    assert (weights[:, 0] == weights[:, 2]).all()
+    assert (weights[:, 0] != weights[:, 1]).any()
+
+
+def test_seeded_from_names_alone() -> None:
+    scenes = [(str(n),) for n in range(8)]
+    same, other = (Resampler.of(scenes, names=("set", name)).weights for name in ("a", "b"))
+    assert (Resampler.of(scenes, names=("set", "a")).weights == same).all()
+    assert (same != other).any()
+
+
+def interval_of(
+    recordings: list[tuple[str, ...]], values: list[float]
+) -> tuple[float | None, float | None, str | None]:
+    rows = np.arange(len(values))
+    found = Resampler.of(recordings, names=("t",)).interval(np.array(values), np.zeros(len(values), int), rows, MEAN)
+    return found.low, found.high, found.note
+
+
+def test_one_recording_gives_no_interval_and_says_so() -> None:
+    assert interval_of([("a",), ("a",)], [1.0, 2.0]) == (None, None, "one recording: no interval")
+
+
+def test_few_recordings_are_marked_and_enough_are_not() -> None:
+    low, high, note = interval_of([(str(n),) for n in range(5)], [1.0, 2, 3, 4, 5])
+    assert low is not None
+    assert high is not None
+    assert 1 <= low < 3 < high <= 5
+    assert note == "few recordings (5)"
+    assert interval_of([(str(n),) for n in range(6)], [1.0, 2, 3, 4, 5, 6])[2] is None
+
+
+def test_pairs_whose_draws_are_mostly_empty_get_no_interval() -> None:
+    # One pair of two clips: a draw that repeats either clip leaves the pair without weight.
+    low, high, note = interval_of([("a", "b")], [1.0])
+    assert (low, high) == (None, None)
+    assert note is not None
+    assert "of the draws are empty (2 recordings)" in note
+
+
+def test_recordings_count_only_where_there_are_values() -> None:
+    resampler = Resampler.of([("a",), ("b",)], names=("t",))
+    found = resampler.interval(np.array([1.0]), np.array([0]), np.array([1]), MEAN)
+    assert found.note == "one recording: no interval"
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    random = np.random.default_rng(7)
+    hits = 0
+    for trial in range(600):
+        values = random.normal(3.0, 1.0, 30)
+        resampler = Resampler.of([(str(n),) for n in range(30)], names=(str(trial),), draws=300)
+        found = resampler.interval(values, np.zeros(30, int), np.arange(30), MEAN)
+        assert found.low is not None
+        assert found.high is not None
+        hits += found.low <= 3.0 <= found.high
+    assert 0.90 <= hits / 600 <= 0.965
+
+
+def test_multiway_intervals_are_wider_than_pretending_that_pairs_are_independent() -> None:
+    random = np.random.default_rng(3)
+    effect = {clip: random.normal(0, 2) for clip in range(12)}
+    pairs = [(a, b) for a in range(12) for b in range(a + 1, 12)]
+    values = [effect[a] + effect[b] for a, b in pairs]
+    low, high, _ = interval_of([(str(a), str(b)) for a, b in pairs], values)
+    low_alone, high_alone, _ = interval_of([(f"{a}+{b}",) for a, b in pairs], values)
+    assert None not in (low, high, low_alone, high_alone)
+    assert high - low > 2 * (high_alone - low_alone)  # type: ignore[operator]
+
+
+def test_forty_scenes_and_twelve_separators_take_well_under_a_second_each() -> None:
+    resampler = Resampler.of([(str(n),) for n in range(40)], names=("speed",))
+    values = np.random.default_rng(0).normal(size=160)
+    scenes, classes = np.repeat(np.arange(40), 4), np.tile(np.arange(4), 40)
+    started = time.perf_counter()
+    for _ in range(12):
+        resampler.interval(values, classes, scenes, AGGREGATIONS["class-median-mean"])
+    assert time.perf_counter() - started < 6
+
+
+def test_ranks_are_intervals_and_ties_need_not_be_transitive() -> None:
+    noise = np.random.default_rng(1).normal(0, 1, (4, 4000))
+    values = np.array([0.0, 3.0, 6.0, 20.0])
+    found = rank_intervals(values, values[:, None] + noise, higher_is_better=True, margin=0.1)
+    # 20 stands alone; 6 beats 0 but ties with 3, which ties with 0.
+    assert found == [(3, 4), (2, 4), (2, 3), (1, 1)]
+    turned = rank_intervals(values, values[:, None] + noise, higher_is_better=False, margin=0.1)
+    assert turned == [(1, 2), (1, 3), (2, 3), (4, 4)]
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(0.09, [(1, 2), (1, 2)]), (0.2, [(2, 2), (1, 1)])])
+def test_certain_differences_within_a_tenth_of_a_decibel_are_ties(gap: float, expected: list[tuple[int, int]]) -> None:
+    shared = np.random.default_rng(2).normal(0, 1, 500)
+    values = np.array([1.0, 1.0 + gap])
+    assert rank_intervals(values, values[:, None] + shared, higher_is_better=True, margin=0.1) == expected

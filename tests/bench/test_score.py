@@ -64,7 +64,7 @@ def test_numpy_arrays_are_scored_like_tensors() -> None:
     assert as_arrays == list(score(ALL, e, s).values())
 
 
-@pytest.mark.parametrize(("level_db", "absent"), [(-59.9, False), (-60.1, True), (-400.0, True)])
+@pytest.mark.parametrize(("level_db", "absent"), [(-59.999, False), (-60.001, True), (-400.0, True)])
 def test_a_reference_more_than_60_db_under_the_mixture_is_absent(level_db: float, absent: bool) -> None:
     x = noise(6, 1, RATE)
     quiet = (10 ** (level_db / 20) * x).double()
@@ -103,7 +103,7 @@ def test_an_entirely_silent_scene_is_absent_and_its_leakage_undefined() -> None:
     assert rows[0, "leakage@1"] == ScoreRow(0, "leakage@1", None, "nan", LEAKAGE.undefined)
 
 
-@pytest.mark.parametrize(("input_db", "trivial"), [(29.9, False), (30.1, True)])
+@pytest.mark.parametrize(("input_db", "trivial"), [(29.999, False), (30.001, True)])
 def test_a_target_that_the_mixture_already_is_counts_as_trivial(input_db: float, trivial: bool) -> None:
     s, n = noise(10, 2, 1, RATE).double()
     n *= s.norm() / n.norm() * 10 ** (-input_db / 20)
@@ -205,15 +205,17 @@ def test_metrics_get_float64_and_share_one_set_of_energies() -> None:
     assert first["energies"] is second["energies"]
 
 
-def test_scoring_keeps_no_graph() -> None:
-    s = noise(21, 2, 1, RATE).requires_grad_()
+def test_metrics_record_no_gradients_not_even_of_estimates_that_ask_for_them() -> None:
+    s = noise(21, 2, 1, RATE)
     recorded: list[bool] = []
 
     def watch(*, estimates: torch.Tensor) -> torch.Tensor:
-        recorded.append((2 * estimates).requires_grad)
-        return torch.zeros(2)
+        weights = torch.ones(2, requires_grad=True)   # as a metric with a model of its own would have
+        values = weights * estimates.square().sum((1, 2))
+        recorded.append(values.requires_grad)
+        return values
 
-    score([metric(watch, "estimates")], s, s.detach())
+    score([metric(watch, "estimates")], s.clone().requires_grad_(), s)
     assert recorded == [False]
 
 
@@ -276,3 +278,16 @@ def test_targets_in_another_order_have_the_same_rows(seed: int, order: list[int]
         for m in ALL:
             if (index, m.id) in straight:
                 assert shuffled[place, m.id] == replace(straight[index, m.id], index=place)
+
+
+def test_no_value_depends_on_the_number_of_threads() -> None:
+    s = noise(25, 2, 2, 10 * RATE)
+    e = s + 0.3 * noise(26, 2, 2, 10 * RATE)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        alone = score(ALL, e, s)
+        torch.set_num_threads(3)
+        assert score(ALL, e, s) == alone
+    finally:
+        torch.set_num_threads(before)

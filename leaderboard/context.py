@@ -1,0 +1,126 @@
+"""What every page draws on: the boards, cards, metrics and manifests of a results folder, and the address of each."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from leaderboard.paths import slug
+from reports.aggregate import parse_column
+from reports.figures import Kind
+from reports.results import Results, ResultsError
+from reports.schema import Manifest, MetricEntry
+from reports.tables import Board, boards
+
+
+@dataclass(frozen=True)
+class Column:
+    """A headline column as its heading shows it."""
+
+    id: str
+    metric: str
+    title: str
+    unit: str
+    better: str
+    words: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything that is shown. Addresses are relative to the folder of the site."""
+
+    title: str
+    run: str | None
+    boards: tuple[Board, ...]
+    manifests: tuple[Manifest, ...]
+    metrics: Mapping[str, MetricEntry]
+    cards: Mapping[str, Mapping[str, Any]]
+    families: Mapping[str, str]
+
+    @property
+    def newest(self) -> Manifest:
+        """The newest run that is shown."""
+        return self.manifests[-1]
+
+    def metric(self, name: str) -> MetricEntry:
+        """The definition of a metric, or one that says that there is none."""
+        if name in self.metrics:
+            return self.metrics[name]
+        missing = "This results folder does not define the metric."
+        return MetricEntry(
+            title=name, unit="", better="neither", definition=missing, undefined=missing, aggregations=()
+        )
+
+    def column(self, column: str) -> Column:
+        """The heading of a headline column."""
+        metric, rule = parse_column(column)
+        entry = self.metric(metric)
+        return Column(column, metric, entry.title, entry.unit, entry.better, rule.words, self.metric_href(metric))
+
+    def kind(self, separator: str) -> Kind:
+        """Whether a separator competes, does next to nothing, or uses the reference."""
+        family = self.families.get(separator, "")
+        return "baseline" if family == "baseline" else "oracle" if family == "oracle" else "system"
+
+    def card(self, separator: str) -> Mapping[str, Any] | None:
+        """The model card of a separator; its file's name holds letters, digits, dots, dashes and underscores only."""
+        return self.cards.get(re.sub(r"[^\w.-]", "_", separator))
+
+    def board_name(self, board: Board) -> str:
+        """The data set's name, with split and protocol where it has several boards."""
+        if Counter(other.dataset for other in self.boards)[board.dataset] == 1:
+            return board.dataset
+        return f"{board.dataset} {board.split} {board.protocol}"
+
+    def board_title(self, board: Board) -> str:
+        """The data set's title, with split and protocol where it has several boards."""
+        if Counter(other.dataset for other in self.boards)[board.dataset] == 1:
+            return board.entry.title
+        return f"{board.entry.title} ({board.split}, {board.protocol})"
+
+    def board_href(self, board: Board) -> str:
+        """Address of the page of a data set."""
+        return f"datasets/{slug(self.board_name(board))}.html"
+
+    def scene_href(self, board: Board, scene: str) -> str:
+        """Address of the page of a scene."""
+        return f"scenes/{slug(self.board_name(board))}/{slug(scene)}.html"
+
+    def separator_href(self, separator: str) -> str:
+        """Address of the page of a separator."""
+        return f"separators/{slug(separator)}.html"
+
+    def run_href(self, run: str) -> str:
+        """Address of the page of a run."""
+        return f"runs/{slug(run)}.html"
+
+    def metric_href(self, metric: str) -> str:
+        """Address of the definition of a metric."""
+        return f"metrics.html#{metric_anchor(metric)}"
+
+
+def metric_anchor(metric: str) -> str:
+    """The id of a metric's definition in its page."""
+    return f"metric-{slug(metric)}"
+
+
+def read(results: Results, *, run: str | None, title: str) -> Site:
+    """Read a results folder.
+
+    Raises:
+        ResultsError: there is no such run, or a file of the folder cannot be used.
+    """
+    if not results.exists():
+        raise ResultsError(f"{results.folder}: no results folder; `stemtree run` makes one")
+    found = boards(results, run)
+    manifests = [manifest for manifest in results.runs() if run is None or manifest.run == run]
+    families = {
+        separator: family
+        for board in found
+        for separator, family in board.cells.select("separator", "family").unique().sort("separator").iter_rows()
+    }
+    return Site(title, run, tuple(found), tuple(manifests), results.metrics(), results.cards(), families)

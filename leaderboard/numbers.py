@@ -1,0 +1,60 @@
+"""The one place where numbers become text."""
+
+from __future__ import annotations
+
+import math
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def decimal(value: float, places: int) -> str:
+    """Fixed decimals with a true minus sign, and no sign on a zero."""
+    text = f"{value:.{places}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def measure(value: float, unit: str) -> str:
+    """A score without its unit: two decimals for decibels, three for anything else."""
+    return decimal(value, 2 if unit == "dB" else 3)
+
+
+def interval(low: float, high: float, unit: str) -> str:
+    """An interval without its unit."""
+    return f"[{measure(low, unit)}, {measure(high, unit)}]"
+
+
+def percent(share: float) -> str:
+    """A share of 0..1, rounded down, so that nothing short of everything is called 100 %."""
+    # A share computed from counts may lie an ulp under its percentage (0.29 * 100).
+    return f"{math.floor(share * 100 + 1e-9)}\N{NO-BREAK SPACE}%"
+
+
+def significant(value: float, digits: int = 2) -> str:
+    """Plain decimal notation with so many significant digits."""
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return decimal(value, places)
+
+
+def megabytes(value: float) -> str:
+    """Memory as MB, from 1,024 on as GB."""
+    text = f"{decimal(value, 0)} MB" if value < 1024 else f"{decimal(value / 1024, 1)} GB"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def duration(seconds: float) -> str:
+    """A length of audio or time: seconds, or minutes and seconds."""
+    if seconds < 60:
+        text = f"{decimal(seconds, 1)} s"
+    else:
+        whole = round(seconds)
+        text = f"{whole // 60} min {whole % 60} s"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: ``1 scene``, ``12,000 scenes``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,215 @@
+"""Build the site: a folder of results in, a folder of plain files out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import polars as pl
+
+from leaderboard import details, numbers, rankings
+from leaderboard.context import Site, metric_anchor, read
+from leaderboard.folder import SiteFolder
+from reports import bootstrap, ranks, tables
+from reports.aggregate import AGGREGATIONS, parse_column
+from reports.figures import Dot, interval_plot
+from reports.outcomes import FALLBACK
+from reports.results import Results
+from reports.tables import Board
+
+_STATIC: Final = ("site.css", "site.js")
+
+
+def build(results: Path, out: Path, *, run: str | None = None, title: str = "stemtree leaderboard") -> Path:
+    """Build the site of a results folder in ``out`` and return the path of its ``index.html``.
+
+    The same results give the same bytes. Only files that differ are written; what an earlier build left and this one
+    does not make is dropped; other files in ``out`` stay.
+
+    Args:
+        results: the results folder.
+        out: a new or empty folder, or that of an earlier build.
+        run: show this run alone; else the newest result of every separator and scene over all runs.
+        title: heading of the site.
+
+    Raises:
+        ResultsError: the results cannot be read, or there is no such run.
+        SiteError: ``out`` holds files that are no site.
+    """
+    folder = SiteFolder(out)
+    site = read(Results(results), run=run, title=title)
+    pages = _Pages(site, folder)
+    pages.index()
+    pages.separators()
+    pages.metrics()
+    pages.runs()
+    for board in site.boards:
+        pages.scenes(board)
+    for name in _STATIC:
+        folder.add(f"static/{name}", resources.files("leaderboard").joinpath("static", name).read_bytes())
+    folder.write()
+    return folder.folder / "index.html"
+
+
+class _Pages:
+    """Renders each kind of page into the folder."""
+
+    def __init__(self, site: Site, folder: SiteFolder) -> None:
+        self.site, self.folder = site, folder
+        self.overall = [(board, rankings.overall(site, board)) for board in site.boards]
+        self.environment = jinja2.Environment(
+            loader=jinja2.PackageLoader("leaderboard", "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.globals.update(site=site, numbers=numbers, metric_anchor=metric_anchor)
+        self.environment.filters["web"] = web_address
+
+    def _add(self, path: str, template: str, **values: Any) -> None:
+        root = "../" * path.count("/")
+        self.folder.add(path, self.environment.get_template(template).render(root=root, path=path, **values))
+
+    def index(self) -> None:
+        """The overall page, and one page per data set."""
+        self._add("index.html", "index.html", overall=self.overall)
+        for board, table in self.overall:
+            self._add(
+                self.site.board_href(board),
+                "dataset.html",
+                board=board,
+                table=table,
+                shared=rankings.shared(self.site, board),
+                by_target=rankings.by_target(self.site, board),
+                left_out=_count_left_out(board),
+                figure=_figure(self.site, board, table),
+                scenes=_scene_list(board),
+            )
+
+    def separators(self) -> None:
+        """One page per separator."""
+        failures = [(board, details.failures(self.site, board)) for board in self.site.boards]
+        skips = [(board, details.skips(self.site, board)) for board in self.site.boards]
+        rows = [(board, table, {row.name: row for row in table.rows}) for board, table in self.overall]
+        for name in sorted(self.site.families):
+            self._add(
+                self.site.separator_href(name),
+                "separator.html",
+                name=name,
+                card=self.site.card(name),
+                options=_options(self.site, name),
+                results=[(board, table, by_name[name]) for board, table, by_name in rows if name in by_name],
+                failures=[(board, groups[name]) for board, groups in failures if name in groups],
+                skips=[(board, groups[name]) for board, groups in skips if name in groups],
+            )
+
+    def scenes(self, board: Board) -> None:
+        """One page per scene of a data set."""
+        names = list(board.scenes["scene"])
+        for place, (scene, targets) in enumerate(details.scene_tables(self.site, board)):
+            self._add(
+                self.site.scene_href(board, scene["scene"]),
+                "scene.html",
+                board=board,
+                scene=scene,
+                targets=targets,
+                former=names[place - 1] if place else None,
+                following=names[place + 1] if place + 1 < len(names) else None,
+            )
+
+    def metrics(self) -> None:
+        """Definitions and methods."""
+        used = {metric for board in self.site.boards for metric in board.entry.metrics}
+        used |= {parse_column(column)[0] for board in self.site.boards for column in board.columns}
+        self._add(
+            "metrics.html",
+            "metrics.html",
+            metrics=sorted({*used, *self.site.metrics}),
+            aggregations=AGGREGATIONS,
+            bootstrap=bootstrap,
+            ranks=ranks,
+            fallback=FALLBACK,
+            ranked_coverage=tables.RANKED_COVERAGE,
+        )
+
+    def runs(self) -> None:
+        """The list of runs, and one page per manifest."""
+        self._add("runs.html", "runs.html")
+        for manifest in self.site.manifests:
+            self._add(
+                self.site.run_href(manifest.run),
+                "run.html",
+                manifest=manifest,
+                configuration=flatten(manifest.configuration),
+                provenance=flatten(manifest.provenance),
+            )
+
+
+def web_address(url: str | None) -> str | None:
+    """The address when it is one of the web; nothing else may stand in a link."""
+    return url if url and url.startswith(("https://", "http://")) else None
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested mapping as dotted names and text, in the order in which it stands."""
+    rows: list[tuple[str, str]] = []
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            rows += flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, list | tuple):
+            rows.append((f"{prefix}{name}", ", ".join(map(str, value)) or "none"))
+        else:
+            plain = {None: "none", True: "yes", False: "no"} if value is None or isinstance(value, bool) else {}
+            rows.append((f"{prefix}{name}", plain.get(value, str(value) or "none")))
+    return rows
+
+
+def _options(site: Site, name: str) -> list[tuple[str, str]]:
+    """The options that the newest run which sets any gave to a separator."""
+    for manifest in reversed(site.manifests):
+        options = manifest.configuration.get("options")
+        if isinstance(options, Mapping) and isinstance(options.get(name), Mapping):
+            return flatten(options[name])
+    return []
+
+
+def _count_left_out(board: Board) -> dict[str, int]:
+    counted = board.left_out.group_by("left_out").len().sort("left_out")
+    return dict(counted.iter_rows())
+
+
+def _scene_list(board: Board) -> list[dict[str, Any]]:
+    """The scenes of a board with what is counted in each."""
+    ranking = board.outcomes.filter(pl.col("metric") == parse_column(board.columns[0])[0])
+    counts = ranking.group_by("scene").agg(
+        failures=(pl.col("state") == "failed").sum(), skips=(pl.col("state") == "skipped").sum()
+    )
+    left_out = board.left_out.group_by("scene").agg(left_out=pl.len())
+    listed = board.scenes.join(counts, on="scene", how="left").join(left_out, on="scene", how="left")
+    return listed.with_columns(pl.col("failures", "skips", "left_out").fill_null(0)).sort("scene").to_dicts()
+
+
+def _figure(site: Site, board: Board, table: rankings.Table) -> str | None:
+    """The interval plot of the first column; None where no separator covers all targets."""
+    first = board.overall.filter(pl.col("column") == board.columns[0])
+    by_name = {row["separator"]: row for row in first.iter_rows(named=True)}
+    rows = [row for row in table.groups[0].rows if table.groups[0].heading is None and row.cells[0].value is not None]
+    if not rows:
+        return None
+    column = table.columns[0]
+    dots = [
+        Dot(row.name, by_name[row.name]["value"], by_name[row.name]["low"], by_name[row.name]["high"], row.kind)
+        for row in rows
+    ]
+    said = "; ".join(f"{row.name} {row.cells[0].text} {row.cells[0].interval or 'without interval'}" for row in rows)
+    unit = f" in {column.unit}" if column.unit else ""
+    return interval_plot(
+        dots,
+        axis=f"{column.title}{unit}, {column.words}",
+        title=f"{column.title} on {site.board_title(board)} with 95 % intervals",
+        description=f"{column.title}{unit}: {said}.",
+    )

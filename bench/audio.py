@@ -56,7 +56,7 @@ def check_finite(path: Path, audio: np.ndarray, sample_rate: int) -> None:
     if bad.any():
         first = int(bad.any(axis=1).argmax())
         where = f"the first at {first / sample_rate:.3f} s (sample {first})"
-        raise BrokenFile(path, f"{int(bad.sum())} values are NaN or infinite, {where}", "fetch or render it anew")
+        raise BrokenFile(path, f"NaN or infinite values: {int(bad.sum())}, {where}", "fetch or render it anew")
 
 
 def digest(*parts: object) -> str:

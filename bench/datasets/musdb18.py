@@ -163,7 +163,8 @@ def _holds(folder: Path, variant: Literal["hq", "aac"]) -> bool:
 def _tracks_of(folder: Path, variant: Literal["hq", "aac"]) -> list[Path]:
     """Track folders (HQ) or .stem.mp4 files (AAC) directly in ``folder``, by name."""
     if variant == "aac":
-        return sorted(path for path in folder.glob(f"*{_STEM_SUFFIX}") if path.is_file())
+        paths = folder.glob(f"*{_STEM_SUFFIX}")
+        return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
     return [
         track
         for track in subfolders(folder)

@@ -11,6 +11,7 @@ import soundfile
 from bench.datasets.base import DatasetError
 from bench.datasets.musdb18 import Musdb18
 from bench.scene import Scene, SceneError
+from bench.stem_mp4 import missing_tool
 
 RATE = 44100
 STEMS = ("vocals", "drums", "bass", "other")
@@ -188,3 +189,15 @@ def test_the_real_excerpt_is_read_and_its_mixture_is_not_the_sum_of_its_stems(sh
     rest = mixture - sum(source.signal.read() for source in scene.sources)
     level = 10 * np.log10(float(rest.square().mean() / mixture.square().mean()))
     assert level == pytest.approx(-15, abs=1)
+
+
+@pytest.mark.skipif(missing_tool() is not None, reason="needs ffmpeg and ffprobe on PATH")
+def test_the_streams_of_a_real_stem_file_are_those_of_its_decoded_copy(shared_data: Path) -> None:
+    stems = only(Musdb18(shared_data / "musdb18", variant="aac"))
+    decoded = only(Musdb18(shared_data / "musdb18" / "hq_layout_flac"))
+    assert (stems.dataset, decoded.dataset) == ("musdb18", "musdb18-hq")
+    assert stems.content_hash() != decoded.content_hash()
+    pairs = [(stems.mixture, decoded.mixture)]
+    pairs += [(one.signal, two.signal) for one, two in zip(stems.sources, decoded.sources, strict=True)]
+    for stream, copy in pairs:  # the copy has 16 bits, and clips what AAC leaves above full scale
+        assert (stream.read().clamp(-1, 1) - copy.read()).abs().max() <= 2 / 32768

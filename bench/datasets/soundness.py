@@ -38,4 +38,4 @@ def twin_problems(reference: Path, mixture: Path, *, remedy: str, rates: Collect
 
 def _shape(path: Path) -> str:
     file = FileSignal(path)
-    return f"{file.samples} samples, {file.channels} channels, {file.sample_rate} Hz"
+    return f"{file.samples} samples at {file.sample_rate} Hz, channels: {file.channels}"

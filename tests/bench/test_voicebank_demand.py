@@ -83,7 +83,7 @@ def test_a_clean_file_of_another_length_is_padded_and_noted_and_told_by_verify(t
     assert scene.reference(scene.targets[0]).shape == scene.mixture.read().shape
     assert "shorter than the mixture" in scene.notes[-1]
     found = [problem.what for problem in data.verify()]
-    assert found[0].startswith("has 4000 samples, 1 channels, 16000 Hz, but ")
+    assert found[0].startswith("has 4000 samples at 16000 Hz, channels: 1, but ")
 
 
 def test_a_clean_file_of_another_rate_is_not_scored(tmp_path: Path) -> None:

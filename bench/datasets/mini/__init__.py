@@ -5,6 +5,6 @@ Its numbers tell whether a separator works, never how well it does on real recor
 
 from __future__ import annotations
 
-from bench.datasets.mini.make import PARTS, VERSION, default_folder, make, parts
+from bench.datasets.mini.build import PARTS, VERSION, default_folder, make, parts
 
 __all__ = ["PARTS", "VERSION", "default_folder", "make", "parts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from separators.base import ComponentSeparator, Context
@@ -70,16 +71,27 @@ class HPSS(ComponentSeparator):
         self.mask_type = mask_type
 
     def split(self, mixture: torch.Tensor, *, context: Context) -> dict[str, torch.Tensor]:
-        import librosa
-
         stft = primitive_stft(rate_of(context))
         X = stft.forward(mixture)
-        harmonic_mask, _ = librosa.decompose.hpss(X.abs().cpu().numpy(), kernel_size=self.kernels, mask=True)
-        mask = torch.from_numpy(harmonic_mask).to(mixture.device)
+        mask = torch.from_numpy(self._harmonic_mask(X.abs().cpu().numpy())).to(mixture.device)
         if self.mask_type == "binary":
             mask = (mask >= 0.5).to(mixture.dtype)
         harmonic = stft.inverse(X * mask, mixture.shape[-1])
         return {"harmonic": harmonic, "percussive": mixture - harmonic}
+
+    def _harmonic_mask(self, magnitude: np.ndarray) -> np.ndarray:
+        """Share of the harmonic part, 0 to 1, in each bin of ``magnitude``, both (channels, bins, frames)."""
+        import librosa
+
+        bins, frames = magnitude.shape[1:]
+        # SciPy's median filter reads beyond an array much shorter than its kernel (seen with two frames in 1.17).
+        # It mirrors at the edges, so mirroring here first gives the same medians.
+        over_time, over_frequency = self.kernels
+        time = over_time if frames < over_time else 0
+        frequency = over_frequency if bins < over_frequency else 0
+        mirrored = np.pad(magnitude, ((0, 0), (frequency, frequency), (time, time)), mode="symmetric")
+        mask, _ = librosa.decompose.hpss(mirrored, kernel_size=self.kernels, mask=True)
+        return mask[:, frequency : frequency + bins, time : time + frames]
 
     @classmethod
     def card(cls) -> ModelCard:

@@ -221,7 +221,7 @@ def _full_plane(magnitude: np.ndarray, size: tuple[int, int], approach: str) -> 
 
 @pytest.mark.parametrize("approach", ["local_std", "original"])
 @pytest.mark.parametrize("size", [(1, 25), (3, 5), (1, 1)])
-@pytest.mark.parametrize(("frames", "tolerance"), [(62, 0.01), (63, 0.002)])
+@pytest.mark.parametrize(("frames", "tolerance"), [(62, 0.01), (63, 0.001)])
 def test_half_a_plane_gives_the_mask_of_the_whole_one(
     approach: Any, size: tuple[int, int], frames: int, tolerance: float
 ) -> None:
@@ -232,7 +232,8 @@ def test_half_a_plane_gives_the_mask_of_the_whole_one(
     ours = FT2D(neighborhood_size=size, filter_approach=approach).background_mask(
         magnitude[None], frames_per_second=100.0, seconds=0.63
     )
-    assert np.allclose(ours[0], _full_plane(magnitude, size, approach), atol=tolerance)
+    difference = ours[0] - _full_plane(magnitude, size, approach)
+    assert np.sqrt(np.mean(difference**2)) < tolerance
 
 
 def test_a_direction_that_is_not_kept_leaves_the_background() -> None:

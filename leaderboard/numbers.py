@@ -47,7 +47,7 @@ def megabytes(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """A length of audio or time: seconds, or minutes and seconds."""
-    if seconds < 60:
+    if round(seconds, 1) < 60:
         text = f"{decimal(seconds, 1)} s"
     else:
         whole = round(seconds)

@@ -51,6 +51,7 @@ def interval_plot(dots: Sequence[Dot], *, axis: str, title: str, description: st
                 [dot.value],
                 [place],
                 marker=_MARKERS[dot.kind],
+                color=colour,
                 markersize=6,
                 markeredgewidth=1.4,
                 markeredgecolor=colour,

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from leaderboard import SiteError, build
+from reports.results import Results, ResultsError
+from reports.schema import Problem
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and collects ids, links, what is fetched, and the text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.texts: list[str] = []
+        self.handlers: list[str] = []
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.close()
+        assert not self.open, f"{path}: {self.open} are not closed"
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.handlers += [name for name in found if name.startswith("on")]
+        if found.get("id"):
+            self.ids.append(str(found["id"]))
+        if tag == "a":
+            self.links.append(str(found["href"]))
+        elif tag in ("use", "image", "img", "script", "link", "source", "iframe"):
+            self.fetched += [str(found[name]) for name in ("src", "href", "xlink:href") if name in found]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> without a start"
+        assert self.open[-1] == tag, f"</{tag}> closes <{self.open[-1]}>"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def site(results_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(results_folder, tmp_path_factory.mktemp("site") / "out").parent
+
+
+def pages(site: Path) -> dict[str, Page]:
+    return {path.relative_to(site).as_posix(): Page(path) for path in sorted(site.rglob("*.html"))}
+
+
+def files(site: Path) -> dict[str, bytes]:
+    return {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+
+
+def text_of(site: Path, path: str) -> str:
+    return Page(site / path).text
+
+
+def test_every_page_is_well_formed_and_every_link_leads_somewhere(site: Path) -> None:
+    found = pages(site)
+    for path, page in found.items():
+        assert len(page.ids) == len(set(page.ids)), f"{path}: an id stands twice"
+        for link in page.links + page.fetched:
+            if link.startswith(("https://", "http://")):
+                continue
+            address, _, anchor = link.partition("#")
+            target = ((site / path).parent / address).resolve() if address else site / path
+            assert target.is_file(), f"{path}: {link}"
+            if anchor:
+                assert anchor in found[target.relative_to(site.resolve() if address else site).as_posix()].ids, link
+
+
+def test_nothing_is_fetched_from_outside(site: Path) -> None:
+    for path, page in pages(site).items():
+        assert not [link for link in page.fetched if "//" in link or link.startswith("data:")], path
+    assert not re.search(rb"https?:|@import|url\(", (site / "static/site.css").read_bytes())
+    assert not re.search(rb"https?:|fetch\(|import\(", (site / "static/site.js").read_bytes())
+
+
+def test_every_page_can_be_reached_from_the_first(site: Path) -> None:
+    found, reached, waiting = pages(site), set(), ["index.html"]
+    while waiting:
+        path = waiting.pop()
+        if path in reached:
+            continue
+        reached.add(path)
+        for link in found[path].links:
+            address = link.partition("#")[0]
+            if address and "//" not in address:
+                waiting.append(((site / path).parent / address).resolve().relative_to(site.resolve()).as_posix())
+    assert reached == set(found)
+
+
+def test_the_tables_stand_in_the_html_without_javascript(site: Path) -> None:
+    text = text_of(site, "index.html")
+    for separator in ("irm", "gain-oracle", "mixture", "silence", "hpss", "crashing", "absent-tool"):
+        assert separator in text
+    assert re.search(r"\[\d+\.\d\d, \d+\.\d\d\]", text)
+    assert text.count("oracle") >= 3
+    assert text.count("baseline") >= 3
+
+
+def test_problems_of_the_run_stand_on_top(site: Path) -> None:
+    text = text_of(site, "index.html")
+    assert text.index("voicebank_demand : no folder /data/vbd") < text.index("MUSDB18")
+
+
+def test_a_single_recording_says_that_it_has_no_interval(site: Path) -> None:
+    text = text_of(site, "datasets/slakh2100.html")
+    assert "One recording alone: no interval can be given" in text
+    assert "one recording: no interval" in text
+    assert not re.search(r"\[\N{MINUS SIGN}?\d+\.\d\d, ", text)
+
+
+def test_imputed_failures_are_counted_in_the_row_and_listed_with_reason_and_trace(site: Path) -> None:
+    assert "8 of 39 imputed" in text_of(site, "datasets/musdb18.html")
+    text = text_of(site, "separators/crashing.html")
+    assert "ValueError: kernel <31> is even" in text
+    assert 'File "model.py", line 3' in text
+    assert "the run has not come to this cell" in text
+
+
+def test_partial_coverage_stands_apart_and_is_compared_on_shared_targets(site: Path) -> None:
+    text = text_of(site, "datasets/musdb18.html")
+    assert "On the targets they cover only" in text
+    assert "2 of 4" in text
+    shared = text[text.index("On shared targets") : text.index("By target")]
+    assert "drums, vocals" in shared
+    assert "other, vocals" in shared
+    assert "no component stands for 'bass'" in text_of(site, "separators/hpss.html")
+
+
+def test_what_is_left_out_is_counted_and_said_in_its_scene(site: Path) -> None:
+    assert "1 absent target" in text_of(site, "datasets/musdb18.html")
+    assert "1 trivial target" in text_of(site, "datasets/esc50.html")
+    (scene,) = (site / "scenes/musdb18").glob("artist-song-4-*.html")
+    assert "Absent: the reference lies 60 dB or more under the mixture" in Page(scene).text
+
+
+def test_every_missing_number_says_why(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        source = path.read_text(encoding="utf-8")
+        dashes = re.findall(r"<td[^>]*>\s*\N{EN DASH}\s*</td>", source)
+        assert not dashes, f"{path.name}: a bare dash"
+        assert "nan</" not in source.replace('<span class="tag">nan</span>', "")
+        assert "None" not in re.sub(r"None(:| is| alone)", "", Page(path).text), path
+
+
+def test_the_caveat_and_the_definitions_are_shown(site: Path) -> None:
+    text = text_of(site, "datasets/esc50.html")
+    assert "Two clips of one recording may stand in different pairs." in text
+    assert "what is gained over the best volume knob" in text
+    assert "CC BY-NC 4.0" in text
+    assert "median in a class, mean over classes" in text_of(site, "metrics.html")
+
+
+def test_the_run_page_shows_provenance_and_configuration(site: Path) -> None:
+    text = text_of(site, "runs/night-1.html")
+    for fact in ("0123abc", "options.hpss.kernel 31", "packages.torch 2.6.0", "dirty no", "70 ok"):
+        assert fact in text
+
+
+def test_the_figure_takes_the_colours_of_the_page_and_has_a_text_alternative(site: Path) -> None:
+    source = (site / "datasets/musdb18.html").read_text(encoding="utf-8")
+    (figure,) = re.findall(r'<svg class="figure".*?</svg>', source, flags=re.DOTALL)
+    assert "var(--accent)" in figure
+    assert "var(--ink)" in figure
+    assert not re.findall(r"(?:fill|stroke): #(?!000000)\w+", figure)
+    assert re.search(r"<desc[^>]*>SDRi in dB: irm \d+\.\d\d \[", figure)
+
+
+def test_equal_results_give_equal_bytes(results_folder: Path, site: Path, tmp_path: Path) -> None:
+    again = build(results_folder, tmp_path / "again").parent
+    assert files(again) == files(site)
+
+
+def test_a_second_build_drops_stale_pages_and_leaves_the_files_of_others(
+    make_writer: Callable[..., Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    for number, separators in enumerate(
+        ({"mixture": ("baseline", 0.0), "old": ("f", 1.0)}, {"mixture": ("baseline", 0.0)})
+    ):
+        writer = make_writer(tmp_path / f"results-{number}", separators=separators)
+        writer.dataset("set", {"one": (("x",), ("r",))}, title="Set")
+        build(writer.finish(), out)
+        if not number:
+            assert (out / "separators/old.html").is_file()
+            (out / "CNAME").write_text("example.org")
+    assert not (out / "separators/old.html").exists()
+    assert (out / "separators/mixture.html").is_file()
+    assert (out / "CNAME").read_text() == "example.org"
+    assert not list(out.rglob("*.partial"))
+
+
+def test_a_folder_that_is_no_site_is_left_alone(results_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(SiteError, match="no stemtree site; name a new or empty folder"):
+        build(results_folder, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_forged_marker_deletes_nothing_outside_the_site(results_folder: Path, tmp_path: Path) -> None:
+    precious, out = tmp_path / "precious.txt", tmp_path / "out"
+    precious.write_text("keep")
+    out.mkdir()
+    (out / ".stemtree-site.json").write_text(f'{{"files": ["../precious.txt", "{precious.as_posix()}"]}}')
+    build(results_folder, out)
+    assert precious.read_text() == "keep"
+
+
+def test_hostile_names_are_shown_harmlessly(make_writer: Callable[..., Any], tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>"
+    names = (
+        "../../escape",
+        hostile,
+        "con",
+        "Ünïcode \N{EN DASH} Ωμέγα",
+        "a" * 300,
+        "x",
+        "X",
+        "$\\frac{1}{2}$",
+        '" onload="x',
+    )
+    separators = {"mixture": ("baseline", 0.0), hostile: (hostile, 2.0), "../up": ("f", 1.0), "$a_b$": ("f", 1.0)}
+    writer = make_writer(tmp_path / "results", separators=separators)
+    scenes = {name: ((hostile, "{{ 7*7 }}"), (f"r{n}", hostile)) for n, name in enumerate(names)}
+    writer.dataset("../set", scenes, title=hostile, caveat=hostile)
+    writer.datasets["../set"] = writer.datasets["../set"].model_copy(update={"url": "javascript:alert(1)"})
+    folder = writer.finish(problems=(Problem(subject=hostile, message=hostile),))
+    site = build(folder, tmp_path / "out" / "site").parent
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["site"]
+    assert len(list((site / "scenes").rglob("*.html"))) == len(names)
+    lower = [path.as_posix().lower() for path in site.rglob("*.html")]
+    assert len(lower) == len(set(lower)), "two pages differ in case alone"
+    for path, page in pages(site).items():
+        assert "<script>alert" not in page.source, path
+        assert not page.handlers, path
+        assert not [link for link in page.links if link.startswith("javascript:")], path
+        assert all(re.fullmatch(r"[a-z0-9_-]{1,75}", part) for part in path.removesuffix(".html").split("/"))
+    assert hostile in text_of(site, "index.html")
+    assert "49" not in [*text_of(site, "index.html").split()]
+
+
+def test_a_run_without_cells_and_an_unknown_metric_still_build(make_writer: Callable[..., Any], tmp_path: Path) -> None:
+    empty = make_writer(tmp_path / "empty").finish()
+    assert "nothing to compare" in Page(build(empty, tmp_path / "a")).text
+    writer = make_writer(tmp_path / "unknown", separators={"mixture": ("baseline", 0.0)})
+    writer.dataset("set", {"one": (("x",), ("r",))}, title="Set")
+    folder = writer.finish()
+    (folder / "metrics.json").unlink()
+    site = build(folder, tmp_path / "b").parent
+    assert "does not define the metric" in text_of(site, "metrics.html")
+
+
+def test_a_scene_that_nobody_described_is_shown(make_writer: Callable[..., Any], tmp_path: Path) -> None:
+    writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0)})
+    writer.dataset("set", {"one": (("x",), ("r",))}, title="Set")
+    folder = writer.finish()
+    for part in (folder / "scenes").iterdir():
+        part.unlink()
+    text = text_of(build(folder, tmp_path / "site").parent, "scenes/set/one.html")
+    assert "the scene was not described by the run" in text
+
+
+def test_missing_results_and_runs_are_named(results_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="no results folder"):
+        build(tmp_path / "nowhere", tmp_path / "out")
+    with pytest.raises(ResultsError, match="no run 'x'; it has night-1"):
+        build(results_folder, tmp_path / "out", run="x")
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_run_may_be_shown_alone(make_writer: Callable[..., Any], tmp_path: Path) -> None:
+    for run, separator in (("first", "early"), ("second", "late")):
+        writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0), separator: ("f", 1.0)})
+        writer.dataset("set", {"one": (("x",), ("r",))}, title="Set")
+        writer.finish(run=run)
+    both = build(tmp_path / "results", tmp_path / "both").parent
+    alone = build(tmp_path / "results", tmp_path / "alone", run="first").parent
+    assert {path.stem for path in (both / "separators").iterdir()} == {"mixture", "early", "late"}
+    assert {path.stem for path in (alone / "separators").iterdir()} == {"mixture", "early"}
+    assert {path.stem for path in (alone / "runs").iterdir()} == {"first"}
+
+
+def test_a_site_is_built_where_torch_cannot_be_imported(results_folder: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from pathlib import Path\n"
+        "from leaderboard import build\n"
+        f"build(Path({str(results_folder)!r}), Path({str(tmp_path / 'site')!r}))\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] in ('bench', 'separators', 'taggers')]\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site/index.html").is_file()
+
+
+def test_pages_grow_with_the_scenes_and_not_with_their_square(make_writer: Callable[..., Any], tmp_path: Path) -> None:
+    writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0), "a": ("f", 1.0)})
+    writer.dataset("set", {f"s{n:03d}": (("x",), (f"r{n}",)) for n in range(40)}, title="Set")
+    folder = writer.finish()
+    assert Results(folder).compact()[1] == 2
+    site = build(folder, tmp_path / "site").parent
+    sizes = pl.Series([path.stat().st_size for path in (site / "scenes/set").iterdir()])
+    assert len(sizes) == 40
+    assert int(sizes.max()) < 8_000  # type: ignore[arg-type]

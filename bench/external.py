@@ -78,15 +78,16 @@ def attach(plan: Plan, opened: OpenedDataset, matched: Matched, done: Mapping[st
 
     ``done`` has the metrics already scored by key.
     """
-    jobs, finished = [], []
-    for job in (*plan.jobs, *plan.done):
+    cells, jobs, finished = [], [], []
+    for job in plan.cells:
         job = _with_files(job, matched)
+        cells.append(job)
         missing = tuple(metric for metric in opened.dataset.metrics if metric not in done.get(job.key, frozenset()))
         if missing:
             jobs.append(replace(job, metrics=missing))
         else:
             finished.append(job)
-    return replace(plan, jobs=tuple(jobs), done=tuple(finished))
+    return replace(plan, cells=tuple(cells), jobs=tuple(jobs), settled=(), done=tuple(finished))
 
 
 def _with_files(job: Job, matched: Matched) -> Job:

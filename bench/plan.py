@@ -36,8 +36,13 @@ class Settled:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every cell of a run: those to run, those settled already, and those whose results are there."""
+    """Every cell of a run (``cells``): those to run, those settled already, and those whose results are there.
 
+    Cells of equal contents (one pair listed twice, one separator under two names) share a key: they are all in ``cells``,
+    and one of them is in ``jobs``.
+    """
+
+    cells: tuple[Job, ...]
     jobs: tuple[Job, ...]
     settled: tuple[Settled, ...]
     done: tuple[Job, ...]
@@ -48,7 +53,6 @@ class Plan:
     @property
     def entries(self) -> list[dict[str, str]]:
         """One row per cell, in plan order, without the separators' families."""
-        cells = [*self.jobs, *(settled.job for settled in self.settled), *self.done]
         return [
             {
                 "key": job.key,
@@ -57,7 +61,7 @@ class Plan:
                 "split": job.scene.split,
                 "scene": job.scene.id,
             }
-            for job in cells
+            for job in self.cells
         ]
 
 
@@ -78,6 +82,7 @@ class Planner:
 
     def plan(self, datasets: Sequence[OpenedDataset], separators: Sequence[Description]) -> Plan:
         """Make the plan of a run; hashes every scene's audio, once per file."""
+        cells: list[Job] = []
         jobs: list[Job] = []
         settled: list[Settled] = []
         done: list[Job] = []
@@ -93,6 +98,7 @@ class Planner:
                 scene_rows.append(_scene_row(scene, None if broken else content))
                 for separator in separators:
                     cell = self._cell(opened, scene, content, separator)
+                    cells.append(cell)
                     outcome = _settle(cell, separator, broken)
                     if missing := self._missing(cell, state):
                         job = replace(cell, metrics=missing)
@@ -101,7 +107,7 @@ class Planner:
                         done.append(cell)
             versions[opened.name] = _sha256(contents)
         scenes = pl.DataFrame(scene_rows, schema=SCENES)
-        return Plan(tuple(_unique(jobs)), tuple(settled), tuple(done), scenes, versions)
+        return Plan(tuple(cells), tuple(_unique(jobs)), tuple(settled), tuple(done), scenes, versions)
 
     def _cell(self, opened: OpenedDataset, scene: Scene, content: str, separator: Description) -> Job:
         refused = {
@@ -198,7 +204,6 @@ def _settle(job: Job, separator: Description, broken: str | None) -> tuple[Statu
 
 
 def _unique(jobs: Sequence[Job]) -> Iterator[Job]:
-    """Jobs of different names can share a key (one separator asked for twice); it runs once."""
     seen: set[str] = set()
     for job in jobs:
         if job.key not in seen:

@@ -35,7 +35,7 @@ def _table(board: Board, metrics: Mapping[str, MetricEntry]) -> str:
         entry = metrics.get(metric)
         title = f"{entry.title} ({entry.unit})" if entry else metric
         table.add_column(f"{title}\n{aggregation.words}", justify="right")
-    table.add_column("targets", justify="right")
+    table.add_column("classes", justify="right")
     table.add_column("failed", justify="right")
     figures = board.overall.partition_by("separator", as_dict=True)
     for row in board.separators.sort("separator").to_dicts():
@@ -52,8 +52,12 @@ def _figure(figure: Mapping[str, Any]) -> str:
     if figure["value"] is None:
         return "–"
     if figure["low"] is None:
-        return f"{figure['value']:.2f}"
-    return f"{figure['value']:.2f} [{figure['low']:.2f}, {figure['high']:.2f}]"
+        return _decibels(figure["value"])
+    return f"{_decibels(figure['value'])} [{_decibels(figure['low'])}, {_decibels(figure['high'])}]"
+
+
+def _decibels(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # adding zero drops the sign of a negative zero
 
 
 def _remarks(board: Board) -> list[str]:

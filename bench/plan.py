@@ -38,8 +38,8 @@ class Settled:
 class Plan:
     """Every cell of a run (``cells``): those to run, those settled already, and those whose results are there.
 
-    Cells of equal contents (one pair listed twice, one separator under two names) share a key: they are all in ``cells``,
-    and one of them is in ``jobs``.
+    Cells of equal contents (one pair listed twice, one separator under two names) share a key: they are all in
+    ``cells``, and one of them is in ``jobs``.
     """
 
     cells: tuple[Job, ...]

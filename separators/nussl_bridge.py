@@ -14,7 +14,6 @@ import types
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -156,19 +155,20 @@ class NusslFT2D(_Nussl):
         )
 
 
-@cache
 def _nussl() -> Any:
     """The module nussl, imported on first use.
 
     Raises:
-        Unavailable: it, or something that it imports, is not installed; the message is the remedy.
+        Unavailable: it, or something that it imports, is absent or too new for it; the message is the remedy.
     """
     try:
         with _quiet(), _windows_restored(), _stand_ins():
             return importlib.import_module("nussl")
-    except ImportError as error:
-        missing = "nussl 1.1.9" if error.name in (None, "nussl") else f"{error.name}, which nussl 1.1.9 imports,"
+    except ModuleNotFoundError as error:
+        missing = "nussl 1.1.9" if error.name == "nussl" else f"{error.name}, which nussl 1.1.9 imports,"
         raise Unavailable(f"{missing} is not installed: {_REMEDY}") from error
+    except Exception as error:  # whatever a package of its age meets in newer ones
+        raise Unavailable(f"nussl cannot be imported here ({type(error).__name__}: {error}): {_REMEDY}") from error
 
 
 @contextmanager

@@ -160,6 +160,10 @@ class MultichannelWienerFilter(_SpectralOracle):
     _paper = _WIENER_PAPER
 
     def filtered(self, X: torch.Tensor, S: torch.Tensor, N: torch.Tensor) -> torch.Tensor:
+        blocks = zip(*(spectrum.split(_BINS_AT_ONCE, dim=1) for spectrum in (X, S, N)), strict=True)
+        return torch.cat([self._filtered_bins(*block) for block in blocks], dim=1)
+
+    def _filtered_bins(self, X: torch.Tensor, S: torch.Tensor, N: torch.Tensor) -> torch.Tensor:
         S, N, X = (spectrum.permute(1, 0, 2).to(torch.complex128) for spectrum in (S, N, X))
         R_s, R_n = _spatial_covariance(S), _spatial_covariance(N)
         v_s, v_n = _refined_power(S, R_s), _refined_power(N, R_n)
@@ -177,6 +181,8 @@ class MultichannelWienerFilter(_SpectralOracle):
         return estimate.permute(1, 0, 2).to(torch.complex64)
 
 
+# Bins are filtered independently; a block of them keeps a song's double-precision spectra out of memory.
+_BINS_AT_ONCE = 64
 # Relative to the mean eigenvalue, which is 1. Large enough for a Cholesky factor in float64 of a source that is the
 # same in all channels, small enough to leave the filter as it is elsewhere (sigsep takes the float64 epsilon).
 _REGULARISATION = 1e-10

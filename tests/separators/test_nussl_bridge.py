@@ -98,7 +98,6 @@ def test_importing_nussl_leaves_nothing_behind_outside_it() -> None:
 def test_without_nussl_the_constructor_gives_the_remedy(
     bridge: type[ComponentSeparator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nussl_bridge._nussl.cache_clear()
     monkeypatch.setitem(sys.modules, "nussl", None)
     with pytest.raises(Unavailable) as raised:
         bridge()
@@ -106,6 +105,17 @@ def test_without_nussl_the_constructor_gives_the_remedy(
     assert str(raised.value) == (
         "nussl 1.1.9 is not installed: pip install 'stemtree[nussl-runtime]' && pip install --no-deps nussl==1.1.9"
     )
+
+
+def test_a_nussl_that_breaks_at_import_is_unavailable_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nussl.py").write_text("raise AttributeError('module scipy has no attribute hann')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "nussl"]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(Unavailable, match=r"cannot be imported here \(AttributeError: module scipy has no"):
+        nussl_bridge.NusslHPSS()
 
 
 def test_importing_the_separators_imports_neither_nussl_nor_librosa_nor_scikit_learn() -> None:

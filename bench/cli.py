@@ -223,7 +223,8 @@ def data_verify(dataset: str, root: Path, options: tuple[str, ...], as_json: boo
     else:
         for problem in problems:
             click.echo(f"{problem.path}: {problem.what}; {problem.remedy}")
-        click.echo(f"{dataset} at {opened.root}: {len(problems)} problems" if problems else f"{dataset}: complete")
+        count = "complete" if not problems else f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        click.echo(f"{dataset} at {opened.root}: {count}")
     if problems:
         raise click.exceptions.Exit(1)
 
@@ -309,9 +310,8 @@ def _say_json(folder: Path, run_name: str | None) -> None:
 
 
 def _say_summary(folder: Path, run_name: str | None) -> None:
-    from reports.text import summary
-
     from reports.results import Results
+    from reports.text import summary
 
     click.echo(summary(Results(folder), run_name))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import plugins
-from bench.datasets.base import Dataset, DatasetError
+from bench.datasets.base import Dataset, DatasetError, DatasetInfo
 from bench.describe import check_options
 from bench.scene import Scene, SceneError
 from reports.schema import Problem
@@ -26,6 +26,8 @@ class OpenedDataset:
     name: str
     dataset: Dataset
     scenes: tuple[Scene, ...]
+    info: DatasetInfo
+    caveat: str | None
 
 
 def open_datasets(
@@ -77,6 +79,7 @@ def find_folder(name: str, folders: Mapping[str, Path]) -> Path:
         return root  # an explicit folder without the layout gets the reader's own, more exact message
     if not found:
         raise DatasetError(f"{name}: its layout was not found under {root}. {kind.info.how_to_get}")
+    found = kind.prefer(found)
     if len(found) > 1:
         choices = ", ".join(str(path) for path in found)
         raise DatasetError(f"{name}: found {len(found)} times under {root}; say data.{name}=PATH with one of {choices}")
@@ -127,4 +130,13 @@ def _with_scenes(prefix: str, dataset: Dataset, limit: int | None) -> list[Opene
         scenes.append(replace(scene, dataset=prefix + scene.dataset))
     if not scenes:
         raise DatasetError(f"{dataset.name}: no scene in split {dataset.split!r} of {dataset.root}")
-    return [OpenedDataset(name=scenes[0].dataset, dataset=dataset, scenes=tuple(scenes))]
+    info, caveat = dataset.info, dataset.caveat
+    if prefix:
+        info = replace(
+            info,
+            title=f"{MINI}, in the layout of {info.title}",
+            licence="made on this machine",
+            citation=f"Embedded data of stemtree, in the layout of: {info.citation}",
+        )
+        caveat = "Synthetic audio, made to show that everything works: its figures say nothing about real recordings."
+    return [OpenedDataset(scenes[0].dataset, dataset, tuple(scenes), info, caveat)]

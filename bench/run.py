@@ -180,14 +180,14 @@ def _targets(opened: Sequence[OpenedDataset]) -> list[Any]:
 def _entry(opened: OpenedDataset, plan: Plan) -> DatasetEntry:
     dataset = opened.dataset
     return DatasetEntry(
-        title=dataset.info.title,
+        title=opened.info.title,
         split=dataset.split,
-        licence=dataset.info.licence,
-        citation=dataset.info.citation,
-        url=dataset.info.url,
+        licence=opened.info.licence,
+        citation=opened.info.citation,
+        url=opened.info.url,
         columns=dataset.columns,
         metrics=dataset.metrics,
-        caveat=dataset.caveat,
+        caveat=opened.caveat,
         scenes=len(opened.scenes),
         version=plan.versions[opened.name],
     )

@@ -70,6 +70,11 @@ class Dataset(ABC):
     def find(cls, root: Path) -> list[Path]:
         """Folders at or under ``root`` that hold this data set's layout (at most three levels down)."""
 
+    @classmethod
+    def prefer(cls, found: list[Path]) -> list[Path]:
+        """Of several folders found under a root that nobody chose between, those to take; all unless overridden."""
+        return found
+
     @abstractmethod
     def scenes(self) -> Iterator[Scene]:
         """The scenes of the split in a fixed order, without reading audio.

@@ -96,6 +96,11 @@ class Musdb18(Dataset):
         hq = find_layouts(root, lambda folder: _holds(folder, "hq"))
         return hq + [folder for folder in find_layouts(root, lambda folder: _holds(folder, "aac")) if folder not in hq]
 
+    @classmethod
+    def prefer(cls, found: list[Path]) -> list[Path]:
+        """HQ where there is any, as ``variant=auto`` has it."""
+        return [folder for folder in found if _holds(folder, "hq")] or found
+
     def scenes(self) -> Iterator[Scene]:
         """The songs by name. Only headers are read; what is broken raises when its scene is used."""
         tracks = self._tracks()

@@ -75,7 +75,7 @@ def find_folder(name: str, folders: Mapping[str, Path]) -> Path:
     if not root.is_dir():
         raise DatasetError(f"{name}: no folder {root}. {kind.info.how_to_get}")
     found = kind.find(root)
-    if root in found or (not found and name in folders):
+    if name in folders and (root in found or not found):
         return root  # an explicit folder without the layout gets the reader's own, more exact message
     if not found:
         raise DatasetError(f"{name}: its layout was not found under {root}. {kind.info.how_to_get}")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
 
-from bench.metrics.base import Metric
+from bench.metrics.base import Metric, Scored, Shared
 from bench.metrics.energy import Energies
 from bench.metrics.tensors import SignalLike, as_signal, count_not_finite
 
@@ -20,16 +20,22 @@ TRIVIAL_ABOVE_DB: Final = 30.0
 
 ABSENT_REASON: Final = "absent: the reference lies 60 dB or more under the mixture"
 TRIVIAL_REASON: Final = "trivial: the SDR of the mixture itself is above 30 dB"
+SET_REASON: Final = "a value over a whole set of clips: one clip has none"
+
+_OUT_OF_MEMORY: Final = (MemoryError, torch.OutOfMemoryError)
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One metric on one target; ``value`` is finite where ``status`` is ok, None elsewhere with a ``reason``."""
+    """One metric on one target; ``value`` is finite where ``status`` is ok, None elsewhere with a ``reason``.
+
+    Beside a value, ``reason`` is a remark of the metric, mostly None.
+    """
 
     index: int
     metric: str
     value: float | None
-    status: Literal["ok", "skip", "nan"]
+    status: Literal["ok", "skip", "nan", "error"]
     reason: str | None
 
 
@@ -48,7 +54,8 @@ def score_cell(
     SDR is above 30 dB: metrics of the present skip it. An estimate with samples that are not finite gets status nan in
     all its rows, before any other rule. Metrics of scope ``scene`` see every target that is present, trivial or not,
     in one call, so that what they compute jointly follows the scene and not the separator; the others see only the
-    targets they judge.
+    targets they judge. A metric that raises, running out of memory excepted, has status error in the rows of the
+    targets it was to judge, and takes nothing from the other metrics.
 
     Args:
         metrics: what to compute.
@@ -58,8 +65,8 @@ def score_cell(
         sample_rate: in Hz.
 
     Raises:
-        ValueError: the shapes do not fit, a reference or the mixture is not finite, or a metric returns the wrong
-            shape.
+        ValueError: the shapes do not fit, or a reference or the mixture is not finite.
+        MemoryError, torch.OutOfMemoryError: from a metric, because the metrics after it would fare no better.
     """
     with torch.inference_mode():
         whole = _Signals(
@@ -69,9 +76,9 @@ def score_cell(
             sample_rate,
         )
         targets = _sort_out(whole)
-        values = {metric.id: _values(metric, whole, targets) for metric in metrics}
+        found = {metric.id: _found(metric, whole, targets) for metric in metrics}
     return [
-        _row(metric, index, values[metric.id].get(index, math.nan), target)
+        _row(metric, index, found[metric.id].get(index), target)
         for index, target in enumerate(targets)
         for metric in metrics
         if metric.applies_to == "present" or target.absent
@@ -93,6 +100,17 @@ class _Signals:
         self.sample_rate = sample_rate
         self.energies = Energies(estimates, references, mixture)
         self._parts: dict[tuple[int, ...], _Signals] = {tuple(range(len(estimates))): self}
+        self._shared: dict[Shared, Callable[[], Any]] = {}
+
+    def call(self, function: Callable[..., Any], needs: Sequence[str | Shared]) -> Any:
+        """What ``function`` returns for these signals."""
+        signals = {need: getattr(self, need) for need in needs if isinstance(need, str)}
+        return function(**signals, **{need.name: self._share(need) for need in needs if isinstance(need, Shared)})
+
+    def _share(self, shared: Shared) -> Any:
+        if shared not in self._shared:
+            self._shared[shared] = _settled(lambda: self.call(shared.function, shared.needs))
+        return self._shared[shared]()
 
     def only(self, indices: tuple[int, ...]) -> _Signals:
         """The same with the targets at ``indices``; made once, so that their energies are shared too."""
@@ -125,8 +143,35 @@ def _sort_out(signals: _Signals) -> list[_Target]:
     return [_Target(*marks) for marks in zip(absent.tolist(), trivial.tolist(), broken, strict=True)]
 
 
-def _values(metric: Metric, whole: _Signals, targets: list[_Target]) -> dict[int, float]:
-    """The metric's values by target, computed on the targets it is to see."""
+def _settled(compute: Callable[[], Any]) -> Callable[[], Any]:
+    """Compute now, once, and give back the result or raise the error as often as asked."""
+    try:
+        result = compute()
+    except _OUT_OF_MEMORY:
+        raise
+    except Exception as error:
+        failure = error
+
+        def fail() -> Any:
+            raise failure
+
+        return fail
+    return lambda: result
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a metric has to say of one target."""
+
+    value: float
+    reason: str | None
+    failed: bool = False
+
+
+def _found(metric: Metric, whole: _Signals, targets: list[_Target]) -> dict[int, _Found]:
+    """What the metric finds by target, computed on the targets it is to see."""
+    if metric.scope == "set":
+        return {}
     if metric.scope == "scene":
         seen = [not target.absent for target in targets]
     elif metric.applies_to == "absent":
@@ -136,22 +181,36 @@ def _values(metric: Metric, whole: _Signals, targets: list[_Target]) -> dict[int
     indices = tuple(index for index, taken in enumerate(seen) if taken)
     if not indices:
         return {}
-    signals = whole.only(indices)
-    result = metric.function(**{name: getattr(signals, name) for name in metric.needs})
-    if result.shape != (len(indices),):
-        raise ValueError(f"{metric.id} returned shape {tuple(result.shape)} for {len(indices)} targets")
-    return dict(zip(indices, result.tolist(), strict=True))
+    try:
+        result = whole.only(indices).call(metric.function, metric.needs)
+        values, reasons = (result.values, result.reasons) if isinstance(result, Scored) else (result, None)
+        reasons = [None] * len(indices) if reasons is None else list(reasons)
+        if values.shape != (len(indices),) or len(reasons) != len(indices):
+            given = f"{metric.id} returned shape {tuple(values.shape)}"
+            raise ValueError(f"{given} and {len(reasons)} reasons for {len(indices)} targets")
+    except _OUT_OF_MEMORY:
+        raise
+    except Exception as error:
+        failure = _Found(math.nan, f"{type(error).__name__}: {error}", failed=True)
+        return dict.fromkeys(indices, failure)
+    return {
+        index: _Found(*pair) for index, pair in zip(indices, zip(values.tolist(), reasons, strict=True), strict=True)
+    }
 
 
-def _row(metric: Metric, index: int, value: float, target: _Target) -> ScoreRow:
+def _row(metric: Metric, index: int, found: _Found | None, target: _Target) -> ScoreRow:
     if target.broken:
         reason = f"the estimate has {target.broken} samples that are NaN or infinite"
         return ScoreRow(index, metric.id, None, "nan", reason)
     if metric.applies_to == "present" and (target.absent or target.trivial):
         return ScoreRow(index, metric.id, None, "skip", ABSENT_REASON if target.absent else TRIVIAL_REASON)
-    if math.isnan(value):
-        return ScoreRow(index, metric.id, None, "nan", metric.undefined)
-    if math.isinf(value):
-        reason = f"infinite: the value is {value:+} {metric.unit}, which no average can hold"
-        return ScoreRow(index, metric.id, None, "nan", reason)
-    return ScoreRow(index, metric.id, value, "ok", None)
+    if found is None:
+        return ScoreRow(index, metric.id, None, "skip", SET_REASON)
+    if found.failed:
+        return ScoreRow(index, metric.id, None, "error", found.reason)
+    if math.isnan(found.value):
+        return ScoreRow(index, metric.id, None, "nan", found.reason or metric.undefined)
+    if math.isinf(found.value):
+        infinite = f"infinite: the value is {found.value:+} {metric.unit}, which no average can hold"
+        return ScoreRow(index, metric.id, None, "nan", found.reason or infinite)
+    return ScoreRow(index, metric.id, found.value, "ok", found.reason)

@@ -52,15 +52,13 @@ def test_all_metrics_score_an_ordinary_scene() -> None:
     s = noise(3, 2, 1, 2 * RATE)
     rows = score(ALL, s + 0.3 * noise(4, 2, 1, 2 * RATE), s)
     assert {row.status for row in rows.values()} == {"ok"}
-    assert {m for _, m in rows} == {m.id for m in PRESENT}   # nothing is absent: leakage has no row
+    assert {m for _, m in rows} == {m.id for m in PRESENT}  # nothing is absent: leakage has no row
 
 
 def test_numpy_arrays_are_scored_like_tensors() -> None:
     s = noise(5, 2, 1, 2 * RATE)
     e = 0.5 * s + 0.1
-    as_arrays = score_cell(
-        ALL, estimates=e.numpy(), references=s.numpy(), mixture=s.sum(0).numpy(), sample_rate=RATE
-    )
+    as_arrays = score_cell(ALL, estimates=e.numpy(), references=s.numpy(), mixture=s.sum(0).numpy(), sample_rate=RATE)
     assert as_arrays == list(score(ALL, e, s).values())
 
 
@@ -71,9 +69,7 @@ def test_a_reference_more_than_60_db_under_the_mixture_is_absent(level_db: float
     rows = score([SDR, LEAKAGE], 0.1 * x[None], quiet[None], x)
     row = rows[0, "sdr@1"]
     if absent:
-        assert row == ScoreRow(
-            0, "sdr@1", None, "skip", "absent: the reference lies 60 dB or more under the mixture"
-        )
+        assert row == ScoreRow(0, "sdr@1", None, "skip", "absent: the reference lies 60 dB or more under the mixture")
         assert rows[0, "leakage@1"].value == pytest.approx(-20.0, abs=1e-4)
     else:
         assert row.status == "ok"
@@ -111,7 +107,7 @@ def test_a_target_that_the_mixture_already_is_counts_as_trivial(input_db: float,
     if trivial:
         assert row == ScoreRow(0, "sdri@1", None, "skip", "trivial: the SDR of the mixture itself is above 30 dB")
     else:
-        assert row.status == "nan"   # the estimate is exact
+        assert row.status == "nan"  # the estimate is exact
 
 
 def test_a_mixture_that_equals_the_reference_is_trivial() -> None:
@@ -129,9 +125,7 @@ def test_an_estimate_that_is_not_finite_is_nan_in_all_its_rows_and_spoils_no_oth
     e[1, 0, [5, 6, 9000]] = value
     rows = score(ALL, e, s)
     for m in PRESENT:
-        assert rows[1, m.id] == ScoreRow(
-            1, m.id, None, "nan", "the estimate has 3 samples that are NaN or infinite"
-        )
+        assert rows[1, m.id] == ScoreRow(1, m.id, None, "nan", "the estimate has 3 samples that are NaN or infinite")
     assert {key: row for key, row in rows.items() if key[0] != 1} == {
         key: row for key, row in sound.items() if key[0] != 1
     }
@@ -162,8 +156,8 @@ def test_a_silent_estimate_gets_the_reason_its_metric_gives() -> None:
 def test_scene_metrics_see_present_targets_only() -> None:
     s = noise(17, 4, 1, 3 * RATE)
     e = s + 0.3 * noise(18, 4, 1, 3 * RATE)
-    s[1] = 0                        # absent: would silence every frame of the scene
-    s[2, :, :RATE] = 0              # present: silences one
+    s[1] = 0  # absent: would silence every frame of the scene
+    s[2, :, :RATE] = 0  # present: silences one
     kept = [0, 2, 3]
     rows = score([SDR_BSSEVAL_V4], e, s)
     expected = sdr_bsseval_v4(e[kept], s[kept], sample_rate=RATE).tolist()
@@ -210,7 +204,7 @@ def test_metrics_record_no_gradients_not_even_of_estimates_that_ask_for_them() -
     recorded: list[bool] = []
 
     def watch(*, estimates: torch.Tensor) -> torch.Tensor:
-        weights = torch.ones(2, requires_grad=True)   # as a metric with a model of its own would have
+        weights = torch.ones(2, requires_grad=True)  # as a metric with a model of its own would have
         values = weights * estimates.square().sum((1, 2))
         recorded.append(values.requires_grad)
         return values
@@ -219,10 +213,11 @@ def test_metrics_record_no_gradients_not_even_of_estimates_that_ask_for_them() -
     assert recorded == [False]
 
 
-def test_a_metric_that_returns_the_wrong_shape_is_named() -> None:
+def test_a_metric_that_returns_the_wrong_shape_is_an_error_that_says_so() -> None:
     s = noise(22, 2, 1, RATE)
-    with pytest.raises(ValueError, match=r"own@1 returned shape \(2, 1, 8000\) for 2 targets"):
-        score([metric(lambda estimates: estimates, "estimates")], s, s)
+    row = score([metric(lambda estimates: estimates, "estimates")], s, s)[0, "own@1"]
+    assert row.status == "error"
+    assert "own@1 returned shape (2, 1, 8000) and 2 reasons for 2 targets" in str(row.reason)
 
 
 @pytest.mark.parametrize("name", ["references", "mixture"])

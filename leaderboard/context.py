@@ -12,7 +12,7 @@ from leaderboard.paths import slug
 from reports.aggregate import parse_column
 from reports.figures import Kind
 from reports.results import Results, ResultsError
-from reports.schema import Manifest, MetricEntry
+from reports.schema import Manifest, MetricEntry, Problem
 from reports.tables import Board, boards
 
 
@@ -45,6 +45,17 @@ class Site:
     def newest(self) -> Manifest:
         """The newest run that is shown."""
         return self.manifests[-1]
+
+    @property
+    def problems(self) -> list[tuple[Manifest, list[Problem]]]:
+        """Problems by run, the newest first, but for those that a later run repeats or no longer has."""
+        found, later = [], set[str]()
+        for manifest in reversed(self.manifests):
+            standing = [problem for problem in manifest.problems if problem.subject not in later]
+            if standing:
+                found.append((manifest, standing))
+            later |= {problem.subject for problem in manifest.problems} | set(manifest.datasets)
+        return found
 
     def metric(self, name: str) -> MetricEntry:
         """The definition of a metric, or one that says that there is none."""
@@ -121,6 +132,9 @@ def read(results: Results, *, run: str | None, title: str) -> Site:
     families = {
         separator: family
         for board in found
-        for separator, family in board.cells.select("separator", "family").unique().sort("separator").iter_rows()
+        for separator, family in board.cells.select("separator", "family")
+        .unique()
+        .sort("separator", "family")
+        .iter_rows()
     }
     return Site(title, run, tuple(found), tuple(manifests), results.metrics(), results.cards(), families)

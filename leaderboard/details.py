@@ -117,7 +117,7 @@ def skips(site: Site, board: Board) -> dict[str, list[Group]]:
 
 
 def _grouped(site: Site, board: Board, state: str) -> dict[str, list[Group]]:
-    tracebacks = board.cells.select("separator", "scene", "traceback").unique(["separator", "scene"])
+    tracebacks = board.cells.select("separator", "scene", "traceback").unique(["separator", "scene"], keep="first")
     chosen = board.outcomes.filter(pl.col("state") == state).join(tracebacks, on=["separator", "scene"], how="left")
     groups = (
         chosen.group_by("separator", "status", "reason")

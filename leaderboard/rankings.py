@@ -33,6 +33,8 @@ class Cell:
     value: float | None
     text: str | None
     interval: str | None
+    note: str | None
+    """Why there is no interval, or only a weak one."""
     remarks: tuple[str, ...]
     reason: str | None
     bar: Bar | None
@@ -48,6 +50,8 @@ class Row:
     kind: Kind
     cells: tuple[Cell, ...]
     facts: dict[str, Any]
+    nothing: str | None
+    """Why none of its cells has a value, where one reason holds for all of them."""
     rank: tuple[int, int] | str
     """Best and worst rank, or why there is none."""
 
@@ -146,18 +150,23 @@ def _rows(
             key=lambda row: (row["value"] is None, sign * (row["value"] or 0.0), row["separator"]),
         )
     ]
-    return [
-        Row(
-            name=name,
-            href=site.separator_href(name),
-            family=str(described[name]["family"]),
-            kind=site.kind(name),
-            cells=tuple(figure_cell(by_place[name, column.id], column.unit, scales[column.id]) for column in columns),
-            facts=described[name],
-            rank=ranks[name] if ranks else "ranks stand in the overall table",
+    rows = []
+    for name in names:
+        cells = tuple(figure_cell(by_place[name, column.id], column.unit, scales[column.id]) for column in columns)
+        reasons = {cell.reason for cell in cells}
+        rows.append(
+            Row(
+                name=name,
+                href=site.separator_href(name),
+                family=str(described[name]["family"]),
+                kind=site.kind(name),
+                cells=cells,
+                facts=described[name],
+                nothing=reasons.pop() if len(reasons) == 1 else None,
+                rank=ranks[name] if ranks else "ranks stand in the overall table",
+            )
         )
-        for name in names
-    ]
+    return rows
 
 
 def _scale(figures: pl.DataFrame) -> tuple[float, float]:
@@ -170,7 +179,7 @@ def _scale(figures: pl.DataFrame) -> tuple[float, float]:
 def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float]) -> Cell:
     """The cell of one row of :data:`reports.tables.FIGURES`."""
     if figure["value"] is None:
-        return Cell(None, None, None, (), figure["note"], None)
+        return Cell(value=None, text=None, interval=None, note=None, remarks=(), reason=figure["note"], bar=None)
 
     def place(value: float) -> float:
         low, high = scale
@@ -182,6 +191,7 @@ def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float]) -
         value=value,
         text=numbers.measure(value, unit),
         interval=numbers.interval(low, high, unit) if has_interval else None,
+        note=figure["note"],
         remarks=_remarks(figure),
         reason=None,
         bar=Bar(place(value), place(low) if has_interval else None, place(high) if has_interval else None, place(0.0)),
@@ -189,7 +199,7 @@ def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float]) -
 
 
 def _remarks(figure: dict[str, Any]) -> tuple[str, ...]:
-    remarks = [figure["note"]] if figure["note"] else []
+    remarks = []
     if figure["imputed"]:
         remarks.append(f"{figure['imputed']} of {figure['due']} imputed")
     if figure["dropped"]:

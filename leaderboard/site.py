@@ -160,12 +160,18 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     for name, value in tree.items():
         if isinstance(value, Mapping) and value:
             rows += flatten(value, f"{prefix}{name}.")
-        elif isinstance(value, list | tuple):
-            rows.append((f"{prefix}{name}", ", ".join(map(str, value)) or "none"))
         else:
-            plain = {None: "none", True: "yes", False: "no"} if value is None or isinstance(value, bool) else {}
-            rows.append((f"{prefix}{name}", plain.get(value, str(value) or "none")))
+            rows.append((f"{prefix}{name}", _plain(value)))
     return rows
+
+
+def _plain(value: Any) -> str:
+    """A leaf of a configuration in words."""
+    if value is None or value in ("", [], (), {}):
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _options(site: Site, name: str) -> list[tuple[str, str]]:

@@ -83,6 +83,6 @@ class Resampler:
         if len(defined) < 0.9 * len(figures):
             # Where many draws are empty, what is left no longer stands for the sampling distribution.
             empty = 1 - len(defined) / len(figures)
-            return Interval(None, None, f"{empty:.0%} of the draws are empty ({count} recordings): no interval")
+            return Interval(None, None, f"{100 * empty:.0f} % of the draws are empty ({count} recordings): no interval")
         low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return Interval(float(low), float(high), f"few recordings ({count})" if count < FEW else None)

@@ -11,10 +11,10 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const label = head.querySelector("a")?.textContent ?? head.textContent.replace("↕", "");
     button.setAttribute("aria-label", `Sort by ${label.trim()}`);
     button.addEventListener("click", () => {
-      // Numbers start with the greatest, names with the first letter; a second press turns the order round.
+      // The best comes first: the greatest number unless the heading says otherwise; names begin with the first letter.
       const numeric = head.classList.contains("num");
-      const first = numeric ? "descending" : "ascending";
-      const other = numeric ? "ascending" : "descending";
+      const first = head.dataset.first ?? (numeric ? "descending" : "ascending");
+      const other = first === "ascending" ? "descending" : "ascending";
       const order = head.getAttribute("aria-sort") === first ? other : first;
       for (const cell of heads) {
         cell.removeAttribute("aria-sort");
@@ -30,13 +30,19 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 function sortRows(body, column, numeric, sign) {
   const rows = [...body.rows].filter((row) => !row.classList.contains("group"));
-  const keyed = rows.map((row, place) => ({ row, place, key: keyOf(row.cells[column], numeric) }));
+  const keyed = rows.map((row, place) => ({ row, place, key: keyOf(cellAt(row, column), numeric) }));
   keyed.sort((a, b) => {
     if (a.key === null || b.key === null) return (a.key === null) - (b.key === null) || a.place - b.place; // no value: last
     const order = numeric ? a.key - b.key : a.key.localeCompare(b.key);
     return sign * order || a.place - b.place;
   });
   for (const { row } of keyed) body.append(row);
+}
+
+// The cell over a column: one that says why there is no value may span several.
+function cellAt(row, column) {
+  let end = 0;
+  return [...row.cells].find((cell) => (end += cell.colSpan) > column);
 }
 
 function keyOf(cell, numeric) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,29 +55,30 @@ class Writer:
         caveat: str | None = None,
         absent: tuple[tuple[str, str], ...] = (),
         trivial: tuple[tuple[str, str], ...] = (),
+        split: str = "test",
     ) -> None:
         """Write ``scenes``: id -> (targets, recordings)."""
         self.datasets[name] = DatasetEntry(
-            title=title, split="test", licence="CC BY-NC 4.0", citation=f"The authors of {title}, 2019.",
+            title=title, split=split, licence="CC BY-NC 4.0", citation=f"The authors of {title}, 2019.",
             url=f"https://example.org/{name}", metrics=tuple(METRICS), caveat=caveat, scenes=len(scenes),
             columns=tuple(f"{metric}/class-median-mean" for metric in METRICS), version="0" * 64,
         )  # fmt: skip
         for scene, (targets, recordings) in scenes.items():
             self.scenes.append({
-                "dataset": name, "split": "test", "scene": scene, "seconds": 24.0, "sample_rate": 44_100, "channels": 2,
+                "dataset": name, "split": split, "scene": scene, "seconds": 24.0, "sample_rate": 44_100, "channels": 2,
                 "targets": list(targets), "recordings": list(recordings), "content": "c" * 64,
                 "notes": ["stem bass: 12 samples short, padded"] if scene.endswith("2") else [],
             })  # fmt: skip
             for separator, (family, level) in self.separators.items():
-                self._cell(name, scene, targets, separator, family, level, absent, trivial)
+                self._cell(name, split, scene, targets, separator, family, level, absent, trivial)
 
     def _cell(
-        self, name: str, scene: str, targets: tuple[str, ...], separator: str, family: str, level: float,
+        self, name: str, split: str, scene: str, targets: tuple[str, ...], separator: str, family: str, level: float,
         absent: tuple[tuple[str, str], ...], trivial: tuple[tuple[str, str], ...],
     ) -> None:  # fmt: skip
-        key = f"{separator}/{name}/{scene}"
+        key = f"{separator}/{name}/{split}/{scene}"
         self.entries.append({
-            "key": key, "separator": separator, "family": family, "dataset": name, "split": "test", "scene": scene,
+            "key": key, "separator": separator, "family": family, "dataset": name, "split": split, "scene": scene,
             "protocol": "query",
         })  # fmt: skip
         if separator == "crashing" and scene.endswith("3"):
@@ -121,17 +123,18 @@ class Writer:
                 rows.append(row)
         return rows
 
-    def finish(self, *, problems: tuple[Problem, ...] = (), run: str = "night-1") -> Path:
+    def finish(self, *, problems: tuple[Problem, ...] = (), run: str = "night-1", scenes_version: str = "v1") -> Path:
         """Write manifest, scenes, metrics and cards; returns the folder."""
         manifest = Manifest(
             run=run, state="finished", started="2026-01-05T02:00:00Z", finished="2026-01-05T02:41:07Z",
-            configuration={"separators": list(self.separators), "seed": 0, "options": {"hpss": {"kernel": 31}}},
+            configuration={"separators": list(self.separators), "seed": 0, "options": {"hpss": {"kernel": 31}},
+                "data": {}, "limit": None},
             provenance={"commit": "0123abc", "dirty": False, "python": "3.11.9", "packages": {"torch": "2.6.0"},
                         "hardware": {"cpu": "2 cores", "memory_gb": 8}},
             datasets=self.datasets, problems=problems, counts={"ok": 70, "skip": 9, "error": 3}, reused=4,
         )  # fmt: skip
         self.results.write_manifest(manifest, pl.DataFrame(self.entries, schema=ENTRIES))
-        self.results.write_scenes(pl.DataFrame(self.scenes, schema=SCENES), version="v1")
+        self.results.write_scenes(pl.DataFrame(self.scenes, schema=SCENES), version=scenes_version)
         self.results.write_metrics({
             name: MetricEntry(title=title, unit="dB", better="higher", definition=definition,
                               undefined=f"{title} has no value: the reference is silent",
@@ -152,7 +155,7 @@ class Writer:
                     "weights": [],
                     "notes": None,
                 }
-                self.results.write_text(Path("cards") / f"{name}.json", __import__("json").dumps(card))
+                self.results.write_text(Path("cards") / f"{name}.json", json.dumps(card))
         return self.results.folder
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -198,6 +199,40 @@ def test_the_figure_takes_the_colours_of_the_page_and_has_a_text_alternative(sit
 def test_equal_results_give_equal_bytes(results_folder: Path, site: Path, tmp_path: Path) -> None:
     again = build(results_folder, tmp_path / "again").parent
     assert files(again) == files(site)
+
+
+def test_merging_the_parts_of_a_folder_changes_no_byte(results_folder: Path, site: Path, tmp_path: Path) -> None:
+    shutil.copytree(results_folder, tmp_path / "copy")
+    before, after = Results(tmp_path / "copy").compact()
+    assert after < before
+    assert files(build(tmp_path / "copy", tmp_path / "site").parent) == files(site)
+
+
+def test_two_splits_of_a_data_set_have_a_table_and_a_page_each(make_writer: Callable[..., Any], tmp_path: Path) -> None:
+    for run in ("train", "test"):
+        writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0)})
+        writer.dataset("set", {f"{run}-scene": (("x",), ("r",))}, title="Set", split=run)
+        writer.finish(run=run, scenes_version=run)
+    site = build(tmp_path / "results", tmp_path / "site").parent
+    assert "Set (test, query)" in text_of(site, "index.html")
+    assert "Set (train, query)" in text_of(site, "index.html")
+    titles = {Page(path).text.count("train-scene") > 0 for path in (site / "datasets").iterdir()}
+    assert titles == {True, False}
+
+
+def test_a_problem_stands_until_a_later_run_repeats_or_mends_it(
+    make_writer: Callable[..., Any], tmp_path: Path
+) -> None:
+    for run, problems in (("1", ("other", "standing", "set")), ("2", ("standing",))):
+        writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0)})
+        if run == "2":
+            writer.dataset("set", {"one": (("x",), ("r",))}, title="Set")
+        writer.finish(run=run, problems=tuple(Problem(subject=name, message=f"m-{run}-{name}") for name in problems))
+    text = text_of(build(tmp_path / "results", tmp_path / "site").parent, "index.html")
+    assert "m-2-standing" in text
+    assert "m-1-other" in text  # no later run has it, so nobody knows that it is mended
+    assert "m-1-standing" not in text
+    assert "m-1-set" not in text
 
 
 def test_a_second_build_drops_stale_pages_and_leaves_the_files_of_others(

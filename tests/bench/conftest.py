@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from bench import codehash
 from bench.datasets import mini as embedded
 from bench.datasets.mini.extras import INSTALL, PACKAGES
 
@@ -20,3 +22,11 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"{', '.join(absent)} not installed: {INSTALL}")
     named = os.environ.get("STEMTREE_TEST_MINI")
     return embedded.make(Path(named) if named else tmp_path_factory.getbasetemp() / "mini")
+
+
+@pytest.fixture(autouse=True)
+def own_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plug-ins are found in the working directory: what one test's folder added must not serve the next test."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "kit_plugins", raising=False)
+    codehash._tree.cache_clear()

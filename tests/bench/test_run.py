@@ -24,8 +24,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_plugins(tmp_path)
     write_musdb(tmp_path / "musdb")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    monkeypatch.delitem(sys.modules, NAMES, raising=False)
     return tmp_path
 
 

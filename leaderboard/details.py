@@ -55,7 +55,8 @@ class Group:
     targets: tuple[str, ...]
     scenes: tuple[tuple[str, str], ...]
     """Name and address of each scene."""
-    metrics: tuple[str, ...]
+    metrics: tuple[str, ...] | None
+    """None where it is all of the board's."""
     traceback: str | None
 
 
@@ -130,6 +131,7 @@ def _grouped(site: Site, board: Board, state: str) -> dict[str, list[Group]]:
         )
         .sort("separator", "pairs", "status", "reason", descending=[False, True, False, False])
     )
+    everything = set(board.outcomes["metric"].unique())
     found: dict[str, list[Group]] = {}
     for row in groups.iter_rows(named=True):
         scenes = tuple((scene, site.scene_href(board, scene)) for scene in row["scenes"])
@@ -139,7 +141,7 @@ def _grouped(site: Site, board: Board, state: str) -> dict[str, list[Group]]:
             count=row["pairs"],
             targets=tuple(row["targets"]),
             scenes=scenes,
-            metrics=tuple(row["metrics"]),
+            metrics=None if set(row["metrics"]) == everything else tuple(row["metrics"]),
             traceback=row["traceback"],
         )
         found.setdefault(row["separator"], []).append(group)

@@ -216,6 +216,6 @@ def _figure(site: Site, board: Board, table: rankings.Table) -> str | None:
     return interval_plot(
         dots,
         axis=f"{column.title}{unit}, {column.words}",
-        title=f"{column.title} on {site.board_title(board)} with 95 % intervals",
+        title=f"{column.title} on {site.board_title(board)}, separator by separator",
         description=f"{column.title}{unit}: {said}.",
     )

@@ -85,18 +85,17 @@ def outcomes(cells: pl.DataFrame, rows: pl.DataFrame, scenes: pl.DataFrame, *, h
         ]
     )
     separators = cells.select("separator").unique().sort("separator")
-    status = cells.select(
-        "separator", "scene", "key", cell_status=pl.col("status").fill_null("pending"), cell_reason="reason"
-    )
-    own = scored.select("key", "index", "metric", "value", score_status="status", score_reason="reason")
+    status = cells.select("separator", "scene", cell_status=pl.col("status").fill_null("pending"), cell_reason="reason")
+    # Scenes of equal content share a key, so a score belongs to its separator and scene, not to its key.
+    own = scored.select("separator", *_PAIR, "metric", "value", score_status="status", score_reason="reason")
     refused = rows.filter(pl.col("metric").is_null() & pl.col("left_out").is_null()).select(
-        "key", "index", target_status="status", target_reason="reason"
+        "separator", *_PAIR, target_status="status", target_reason="reason"
     )
     grid = (
         separators.join(due, how="cross")
         .join(status, on=["separator", "scene"], how="left")
-        .join(own, on=["key", "index", "metric"], how="left")
-        .join(refused, on=["key", "index"], how="left")
+        .join(own, on=["separator", *_PAIR, "metric"], how="left")
+        .join(refused, on=["separator", *_PAIR], how="left")
         .with_columns(**_verdict())
     )
     return _impute(grid).select(list(OUTCOMES)).cast(OUTCOMES).sort("separator", *_PAIR, "metric")

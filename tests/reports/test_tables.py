@@ -29,6 +29,7 @@ def make(
     columns: tuple[str, ...] = ("sdri@1/class-median-mean",),
     families: dict[str, str] | None = None,
     seconds: dict[tuple[str, str], float | None] | None = None,
+    keys: dict[tuple[str, str], str] | None = None,
 ) -> Board:
     """Write ``cells``: separator -> scene -> outcome, and read the board of them."""
     results, entries = Results(folder), []
@@ -40,7 +41,7 @@ def make(
                 targets[scene] = list(dict.fromkeys([*targets[scene], *outcome]))
     for separator, row in cells.items():
         for scene, outcome in row.items():
-            key = f"{separator}/{scene}"
+            key = (keys or {}).get((separator, scene), f"{separator}/{scene}")
             family = (families or {}).get(separator, "f")
             entries.append({"key": key, "separator": separator, "family": family, "dataset": "set", "split": "test",
                             "scene": scene, "protocol": "query"})  # fmt: skip
@@ -174,6 +175,15 @@ def test_a_scene_where_everything_failed_still_counts(tmp_path: Path) -> None:
     assert figure(board, "b")["due"] == 2
     alone = make(tmp_path / "alone", {"a": {"1": {"x": 4.0}, "2": "error"}})
     assert figure(alone, "a")["due"] == 1  # nobody could say what scene 2 asks for
+
+
+def test_scenes_of_equal_content_share_a_key_and_count_each_once(tmp_path: Path) -> None:
+    cells: dict[str, dict[str, Outcome]] = {"a": {"1": {"x": 4.0, "y": None}, "2": {"x": 4.0, "y": None}}}
+    board = make(tmp_path, {**cells, "b": {"1": {"x": 1.0, "y": 1.0}, "2": {"x": 1.0, "y": 1.0}}},
+                 keys={("a", "1"): "same", ("a", "2"): "same"})  # fmt: skip
+    found = figure(board, "a")
+    assert (found["due"], found["measured"], found["skipped"]) == (2, 2, 2)
+    assert board.outcomes.filter(pl.col("separator") == "a").height == 4
 
 
 def test_one_recording_gives_no_interval_and_no_rank(tmp_path: Path) -> None:

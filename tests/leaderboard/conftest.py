@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -123,10 +123,17 @@ class Writer:
                 rows.append(row)
         return rows
 
-    def finish(self, *, problems: tuple[Problem, ...] = (), run: str = "night-1", scenes_version: str = "v1") -> Path:
+    def finish(
+        self,
+        *,
+        problems: tuple[Problem, ...] = (),
+        run: str = "night-1",
+        scenes_version: str = "v1",
+        state: Literal["running", "finished", "interrupted"] = "finished",
+    ) -> Path:
         """Write manifest, scenes, metrics and cards; returns the folder."""
         manifest = Manifest(
-            run=run, state="finished", started="2026-01-05T02:00:00Z", finished="2026-01-05T02:41:07Z",
+            run=run, state=state, started="2026-01-05T02:00:00Z", finished="2026-01-05T02:41:07Z",
             configuration={"separators": list(self.separators), "seed": 0, "options": {"hpss": {"kernel": 31}},
                 "data": {}, "limit": None},
             provenance={"commit": "0123abc", "dirty": False, "python": "3.11.9", "packages": {"torch": "2.6.0"},

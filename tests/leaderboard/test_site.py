@@ -235,6 +235,15 @@ def test_a_problem_stands_until_a_later_run_repeats_or_mends_it(
     assert "m-1-set" not in text
 
 
+@pytest.mark.parametrize(("state", "said"), [("running", "had not ended"), ("interrupted", "was interrupted")])
+def test_a_run_that_was_cut_short_says_so(
+    make_writer: Callable[..., Any], tmp_path: Path, state: str, said: str
+) -> None:
+    writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0)})
+    writer.dataset("set", {"one": (("x",), ("r",))}, title="Set")
+    assert f"night-1 {said}" in Page(build(writer.finish(state=state), tmp_path / "site")).text
+
+
 def test_a_second_build_drops_stale_pages_and_leaves_the_files_of_others(
     make_writer: Callable[..., Any], tmp_path: Path
 ) -> None:

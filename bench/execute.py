@@ -120,7 +120,7 @@ def write_outcome(
 
 
 def _separate_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Status, str | None]:
-    record.scores += [_skipped(job, place, reason) for place, reason in job.refused.items()]
+    record.scores += refused_rows(job)
     scene = job.scene
     mixture = scene.mixture.read()
     references = torch.stack([scene.reference(scene.targets[place]) for place in job.asked])
@@ -202,8 +202,12 @@ def _to_layout(audio: torch.Tensor, channels: int, record: _Record) -> torch.Ten
     return audio.mean(dim=1, keepdim=True).expand(-1, channels, -1)
 
 
-def _skipped(job: Job, place: int, reason: str) -> dict[str, Any]:
-    return _target_columns(job.scene, place) | {"metric": None, "value": None, "status": "skip", "reason": reason}
+def refused_rows(job: Job) -> list[dict[str, Any]]:
+    """One row for each target that the separator is not asked for, with the reason."""
+    return [
+        _target_columns(job.scene, place) | {"metric": None, "value": None, "status": "skip", "reason": reason}
+        for place, reason in job.refused.items()
+    ]
 
 
 def _target_columns(scene: Scene, place: int) -> dict[str, Any]:

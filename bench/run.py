@@ -17,7 +17,7 @@ from bench.cells import SeparatorSpec
 from bench.config import RunConfig
 from bench.data import OpenedDataset, open_datasets
 from bench.describe import Description
-from bench.execute import write_outcome
+from bench.execute import refused_rows, write_outcome
 from bench.executors.base import Executor
 from bench.executors.inline import InlineExecutor
 from bench.executors.pool import PoolExecutor
@@ -123,7 +123,8 @@ def execute(
     state = "interrupted"
     try:
         for settled in plan.settled:
-            write_outcome(settled.job, settled.status, settled.reason, trace=settled.trace, scores=[])
+            rows = refused_rows(settled.job)
+            write_outcome(settled.job, settled.status, settled.reason, trace=settled.trace, scores=rows)
         for _ in track(executor.run(plan.jobs), total=len(plan.jobs), label="cells"):
             pass
         state = "finished"

@@ -114,7 +114,7 @@ class Ontology:
 
     def __contains__(self, key: object) -> bool:
         try:
-            self[key]   # type: ignore[index]  # what is no key at all is not in it either
+            self[key]  # type: ignore[index]  # what is no key at all is not in it either
         except KeyError:
             return False
         return True
@@ -164,9 +164,7 @@ class Ontology:
         """The classes above ``node`` on any path, each once, in walking order."""
         return self._reached(self[node], self._parents, include_self=include_self)
 
-    def _reached(
-        self, start: Node, links: Mapping[str, tuple[Node, ...]], *, include_self: bool
-    ) -> tuple[Node, ...]:
+    def _reached(self, start: Node, links: Mapping[str, tuple[Node, ...]], *, include_self: bool) -> tuple[Node, ...]:
         found = {start.row: start}
         stack = [start]
         while stack:
@@ -182,10 +180,8 @@ class Ontology:
         """Which classes :meth:`roll_up` can tell: bool ``(classes,)``, False where none at or below has an index."""
         import numpy as np
 
-        known = np.array(
-            [any(n.index is not None for n in self.descendants(node, include_self=True)) for node in self]
-        )
-        known.flags.writeable = False   # one array serves everybody
+        known = np.array([any(n.index is not None for n in self.descendants(node, include_self=True)) for node in self])
+        known.flags.writeable = False  # one array serves everybody
         return known
 
     def roll_up(self, probabilities: Array) -> Array:
@@ -204,7 +200,7 @@ class Ontology:
         """
         import numpy as np
 
-        torch = sys.modules.get("torch")   # a tensor can only come from whoever imported torch
+        torch = sys.modules.get("torch")  # a tensor can only come from whoever imported torch
         is_tensor = torch is not None and isinstance(probabilities, torch.Tensor)
         xp: Any = torch if is_tensor else np
         columns: Any = probabilities if is_tensor else np.asarray(probabilities)

@@ -35,7 +35,7 @@ def _table(board: Board, metrics: Mapping[str, MetricEntry]) -> str:
         entry = metrics.get(metric)
         title = f"{entry.title} ({entry.unit})" if entry else metric
         table.add_column(f"{title}\n{aggregation.words}", justify="right")
-    table.add_column("classes", justify="right")
+    table.add_column("targets", justify="right")
     table.add_column("failed", justify="right")
     figures = board.overall.partition_by("separator", as_dict=True)
     for row in board.separators.sort("separator").to_dicts():

@@ -85,6 +85,6 @@ def _class(name: str) -> Node:
 
 
 def _several(names: Sequence[str], what: str) -> Sequence[str]:
-    if isinstance(names, str):   # ("Speech") is no tuple, and would be read letter by letter
+    if isinstance(names, str):  # ("Speech") is no tuple, and would be read letter by letter
         raise ValueError(f"{what} must be a tuple of names, not {names!r}: write ({names!r},)")
     return names

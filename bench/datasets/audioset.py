@@ -20,7 +20,7 @@ from bench.scene import Scene, Signal
 from ontology import Ontology, Target
 
 SEGMENT_SECONDS = 2
-_HOP = USS_RATE // 100   # USS looks at 100 frames a second
+_HOP = USS_RATE // 100  # USS looks at 100 frames a second
 _PAIR_FOLDERS = {
     "eval": ("2s_segments_test", "2s_segments_balanced_test"),
     "balanced_train": ("2s_segments_balanced_train", "2s_segments_train"),
@@ -208,7 +208,7 @@ def _clips(table: Path) -> list[Clip]:
     rows: dict[str, tuple[str, ...]] = {}
     for row in read_lines(table):
         if len(row) != 4 or not row[3]:
-            raise DatasetError(f"{table}: {','.join(row)!r} is not ID, start, end, \"mid,mid\"; fetch it anew")
+            raise DatasetError(f'{table}: {",".join(row)!r} is not ID, start, end, "mid,mid"; fetch it anew')
         if row[0] in rows:
             raise DatasetError(f"{table}: clip {row[0]} stands in it twice; fetch it anew")
         rows[row[0]] = tuple(sorted(set(row[3].split(","))))

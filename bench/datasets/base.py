@@ -100,11 +100,11 @@ class Dataset(ABC):
                         if wanted.target == target and len(wanted.members) == 1:
                             yield from self._example(scene.sources[wanted.members[0]].signal)
             except DatasetError:
-                continue   # the split was not downloaded
+                continue  # the split was not downloaded
 
     def _example(self, signal: Signal) -> Iterator[Signal]:
         try:
             signal.fingerprint()
             yield Fitted(signal, min(signal.samples, int(self.example_seconds * signal.sample_rate)))
         except SceneError:
-            return   # an absent or broken clip is no example; verify names it
+            return  # an absent or broken clip is no example; verify names it

@@ -117,7 +117,7 @@ class Dcase2018(Dataset):
             for row in rows
         ]
         for clip in clips:
-            self._path(clip)   # refuses a name that leaves the folder, before any scene is made
+            self._path(clip)  # refuses a name that leaves the folder, before any scene is made
         return clips
 
     def _repaired(self, clips: list[Clip]) -> Iterator[Scene]:

@@ -104,7 +104,7 @@ class Esc50(Dataset):
         if not clips:
             raise DatasetError(f"{self._table}: no clip of {self.split}; choose another split, or fetch the whole set")
         for clip in clips:
-            self._path(clip)   # refuses a name that leaves the folder, before any scene is made
+            self._path(clip)  # refuses a name that leaves the folder, before any scene is made
         return clips
 
     def _scene(self, pair: Pair, notes: tuple[str, ...]) -> Scene:

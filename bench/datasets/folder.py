@@ -51,7 +51,7 @@ class Folder(Dataset):
 
     def __init__(self, root: Path, *, split: str | None = None) -> None:
         # Which splits there are depends on the folder; the base class judges by what is set here.
-        self.splits = (_ALL, *_split_folders(Path(root)))   # type: ignore[misc]
+        self.splits = (_ALL, *_split_folders(Path(root)))  # type: ignore[misc]
         super().__init__(root, split=split)
 
     @classmethod
@@ -161,7 +161,7 @@ def _sum(stems: list[Path]) -> Signal:
     try:
         length = max(signal.samples for signal in signals)
     except SceneError:
-        return Sum(tuple(signals))   # raises again, naming the file, when it is used
+        return Sum(tuple(signals))  # raises again, naming the file, when it is used
     first = Fitted(signals[0], length)
     paired = zip(signals, stems, strict=True)
     fitted = (beside(first, signal, mixture_path=stems[0], stem_path=path) for signal, path in paired)

@@ -100,7 +100,7 @@ def _clips_behind(folder: Path) -> dict[str, tuple[str, ...]]:
     for row in read_lines(table):
         # A file's name comes first, with unquoted commas in it; two clips follow, each as name, class and onset.
         name, clips = Path(",".join(row[:-6])).stem, row[-6::3]
-        if name and all(clips):   # the row of a source file names one clip only
+        if name and all(clips):  # the row of a source file names one clip only
             behind[name] = tuple(clip_id(Path(clip).stem) or clip for clip in clips)
     return behind
 

@@ -17,7 +17,7 @@ PAPER_RATE = 16_000
 _SUFFIXES = (".wav", ".flac")
 _RATES = (16_000, 48_000)
 _FOLDERS = {"test": "testset", "train_28spk": "trainset_28spk", "train_56spk": "trainset_56spk"}
-_PUBLISHED = {"test": 824, "train_28spk": 11_572}   # utterances; no public list of the 56 speakers' was found
+_PUBLISHED = {"test": 824, "train_28spk": 11_572}  # utterances; no public list of the 56 speakers' was found
 
 
 class VoicebankDemand(Dataset):
@@ -126,8 +126,7 @@ class VoicebankDemand(Dataset):
 
     def _paths(self, utterance: str) -> tuple[Path, Path]:
         clean, noisy = (
-            audio_file(folder, utterance, suffixes=_SUFFIXES) or folder / f"{utterance}.wav"
-            for folder in self._folders
+            audio_file(folder, utterance, suffixes=_SUFFIXES) or folder / f"{utterance}.wav" for folder in self._folders
         )
         return clean, noisy
 

@@ -61,7 +61,7 @@ def test_each_raw_clip_is_target_once_and_never_beside_kin(tmp_path: Path) -> No
     write_raw(tmp_path)
     scenes = {scene.id.split("+")[0]: scene for scene in AudioSet(tmp_path).scenes()}
     assert sorted(scenes) == sorted(ROWS)
-    assert scenes[name("a")].targets[0].target.label == "Dog"   # rarer here than Speech
+    assert scenes[name("a")].targets[0].target.label == "Dog"  # rarer here than Speech
     for scene in scenes.values():
         above = {node.mid for mid in scene.sources[0].mids for node in ONTOLOGY.ancestors(mid, include_self=True)}
         assert above.isdisjoint(scene.sources[1].mids)

@@ -70,7 +70,7 @@ def test_both_clips_are_targets_at_equal_energy_and_five_seconds(tmp_path: Path)
     torch.testing.assert_close(scene.mixture.read(), first + second)
     torch.testing.assert_close(first.square().mean(), second.square().mean())
     assert [target.target.label for target in scene.targets] == [source.label for source in scene.sources]
-    assert not first[:, 44_100:].any()   # padded, not repeated
+    assert not first[:, 44_100:].any()  # padded, not repeated
 
 
 def test_the_order_of_the_table_changes_nothing(tmp_path: Path) -> None:

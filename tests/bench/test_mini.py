@@ -131,7 +131,9 @@ def test_slakh_has_a_silent_stem_with_notes_and_a_stem_that_was_never_rendered(m
     scenes = {scene.id: scene for scene in reader(mini, "slakh2100").scenes()}
     silent = [
         (scene.id, target.target.label)
-        for scene in scenes.values() for target in scene.targets if not scene.reference(target).any()
+        for scene in scenes.values()
+        for target in scene.targets
+        if not scene.reference(target).any()
     ]
     assert silent == [("Track01876", "Organ")]
     midi = pretty_midi.PrettyMIDI(str(mini / "slakh2100_flac_redux/test/Track01876/MIDI/S05.mid"))
@@ -188,7 +190,7 @@ def test_the_clock_does_not_change_a_voice_with_noise_in_it() -> None:
     pytest.importorskip("espeakng_loader")
     said = Utterance("Hold on tight!", "en-us+f3", 170, 60)
     first = speak([said], 22_050)[0]
-    time.sleep(1.1)   # espeak-ng seeds itself from the time in seconds
+    time.sleep(1.1)  # espeak-ng seeds itself from the time in seconds
     assert np.array_equal(first, speak([said], 22_050)[0])
 
 
@@ -203,7 +205,7 @@ def test_a_note_starts_when_it_is_due_and_the_length_is_exact() -> None:
     pytest.importorskip("tinysoundfont")
     audio = soundfont.render([Note(0.5, 0.8, 60, 100)], 0, 1.25)
     assert audio.shape == (55_125, 2)
-    assert not audio[: 22_050].any()
+    assert not audio[:22_050].any()
     assert np.abs(audio[22_050:22_950]).max() > 1e-3
 
 

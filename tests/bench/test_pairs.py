@@ -164,11 +164,11 @@ def test_matched_breaks_a_pair_for_two_that_are_left_over() -> None:
 @pytest.mark.parametrize(
     ("a", "b", "fits"),
     [
-        ("Dog", "Bark", False),   # parent and child
-        ("Bark", "Animal", False),   # grandparent
-        ("Bicycle bell", "Bell", False),   # over a second parent
-        ("Bicycle bell", "Bicycle", False),   # over the other one
-        ("Dog", "Cat", True),   # siblings
+        ("Dog", "Bark", False),  # parent and child
+        ("Bark", "Animal", False),  # grandparent
+        ("Bicycle bell", "Bell", False),  # over a second parent
+        ("Bicycle bell", "Bicycle", False),  # over the other one
+        ("Dog", "Cat", True),  # siblings
         ("Dog", "Speech", True),
         ("Dog", "Dog", False),
     ],
@@ -181,7 +181,7 @@ def test_kin_are_classes_of_which_one_lies_above_the_other(a: str, b: str, fits:
 def test_one_class_of_several_is_enough_to_be_kin() -> None:
     walk = Clip("walk", "Dog", (ONTOLOGY["Dog"].mid, ONTOLOGY["Rain"].mid), "walk")
     assert not KIN(walk, clip("shower", "Rain"))
-    assert not KIN(walk, clip("forest", "Raindrop"))   # Raindrop lies under Rain
+    assert not KIN(walk, clip("forest", "Raindrop"))  # Raindrop lies under Rain
 
 
 def test_clips_of_one_recording_are_never_mixed() -> None:

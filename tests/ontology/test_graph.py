@@ -113,7 +113,7 @@ class TestAudioSet:
         assert Counter(onto.ancestors("Cowbell"))[onto["Musical instrument"]] == 1
 
     def test_depth_is_the_least_over_all_paths(self, onto: Ontology) -> None:
-        assert onto["Bell"].depth == 2   # below Sounds of things, though also below Music's instruments
+        assert onto["Bell"].depth == 2  # below Sounds of things, though also below Music's instruments
         assert onto["Bicycle bell"].depth == 3
 
     @pytest.mark.parametrize(("depth", "count"), [(1, 31), (2, 47), (3, 36)])
@@ -126,9 +126,7 @@ class TestAudioSet:
         with (shared_data / "audioset" / "class_labels_indices.csv").open(newline="") as file:
             labels = {row["mid"]: int(row["index"]) for row in csv.DictReader(file)}
         said = {n.mid: (n.name, [c.mid for c in n.children], list(n.restrictions), n.index) for n in onto}
-        assert said == {
-            r["id"]: (r["name"], r["child_ids"], r["restrictions"], labels.get(r["id"])) for r in published
-        }
+        assert said == {r["id"]: (r["name"], r["child_ids"], r["restrictions"], labels.get(r["id"])) for r in published}
 
 
 class TestLookup:

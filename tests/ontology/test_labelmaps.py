@@ -93,7 +93,7 @@ class TestEveryMap:
 
     def test_a_map_cannot_be_changed_for_everybody_else(self) -> None:
         with pytest.raises(TypeError):
-            label_map("musdb18")["vocals"] = Target("vocals")   # type: ignore[index]
+            label_map("musdb18")["vocals"] = Target("vocals")  # type: ignore[index]
 
     def test_an_unknown_map_names_those_there_are(self) -> None:
         with pytest.raises(KeyError, match="musdb18"):

@@ -45,7 +45,7 @@ class TestRefusal:
         assert refusal(both, classes=("Speech", "Animal"), labels=()) is None
         reason = refusal(both, classes=("Speech",), labels=())
         assert reason is not None
-        assert "stands for Dog," in reason   # names what is missing, not what is there
+        assert "stands for Dog," in reason  # names what is missing, not what is there
 
     def test_an_ancestor_is_not_covered_by_its_part(self) -> None:
         assert refusal(target("Music"), classes=("Guitar",), labels=()) is not None

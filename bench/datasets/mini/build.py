@@ -90,7 +90,7 @@ def make(
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise DatasetError(f"mini: no part {', '.join(unknown)}; it has {', '.join(PARTS)}")
-    folder = Path(os.path.abspath(Path(folder).expanduser()))   # noqa: PTH100 - a link stays a link
+    folder = Path(os.path.abspath(Path(folder).expanduser()))  # noqa: PTH100 - a link stays a link
     if _whole(folder, parts, verify=verify):
         return folder
     _see_that_it_may_be_replaced(folder)

@@ -48,8 +48,14 @@ def speak(library: str, data: str, voice: str, rate: int, pitch: int, text: str)
     espeak.espeak_SetParameter(_RATE, rate, 0)
     espeak.espeak_SetParameter(_PITCH, pitch, 0)
     espeak.espeak_Synth.argtypes = [
-        ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int,
-        ctypes.c_uint, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p,
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_uint,
+        ctypes.c_int,
+        ctypes.c_uint,
+        ctypes.c_uint,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
     ]
     encoded = text.encode() + b"\0"
     if espeak.espeak_Synth(encoded, len(encoded), 0, 1, 0, _CHARS_UTF8, None, None) != 0:

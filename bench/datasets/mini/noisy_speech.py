@@ -19,7 +19,7 @@ from bench.datasets.mini.pcm import Audio, generator
 from bench.datasets.mini.speech import Utterance, speak
 
 SAMPLE_RATE = 16_000
-_SPEAKERS = {   # id: voice, words per minute, pitch
+_SPEAKERS = {  # id: voice, words per minute, pitch
     "p232": ("en-gb-x-rp+m3", 165, 40),
     "p257": ("en-gb-x-rp+f2", 170, 55),
     "p226": ("en-us+m5", 160, 45),
@@ -89,7 +89,7 @@ def _write(subset: _Subset, folder: Path, crowd: list[Audio]) -> None:
     for number, (id_, voice) in enumerate(zip(ids, spoken, strict=True)):
         rng = generator("voicebank", id_)
         kind = _NOISES[number % 4]
-        level = subset.levels[(number + number // 4) % 4]   # every speaker has every noise and every level
+        level = subset.levels[(number + number // 4) % 4]  # every speaker has every noise and every level
         clean = _with_pauses(voice, rng)
         noise = _noise(kind, len(clean), crowd, rng)
         noise *= np.sqrt((clean**2).sum() / (noise**2).sum()) * 10 ** (-level / 20)
@@ -98,7 +98,8 @@ def _write(subset: _Subset, folder: Path, crowd: list[Audio]) -> None:
         pcm.write(folder / f"clean_{subset.name}_wav" / f"{id_}.wav", written, SAMPLE_RATE)
         pcm.write(
             folder / f"noisy_{subset.name}_wav" / f"{id_}.wav",
-            pcm.total([written, pcm.to_pcm(noise * gain)]), SAMPLE_RATE,
+            pcm.total([written, pcm.to_pcm(noise * gain)]),
+            SAMPLE_RATE,
         )
         log.append(f"{id_} {kind} {level}\n")
     (folder / f"log_{subset.name}.txt").write_text("".join(log), encoding="utf-8", newline="\n")

@@ -30,7 +30,7 @@ def to_pcm(audio: Audio) -> Pcm:
         ValueError: samples reach full scale or are not finite; a rendering must set its level itself.
     """
     peak = float(np.abs(audio).max(initial=0.0))
-    if not peak < (FULL_SCALE - 1) / FULL_SCALE:   # also catches NaN
+    if not peak < (FULL_SCALE - 1) / FULL_SCALE:  # also catches NaN
         raise ValueError(f"peak {peak} does not fit into 16 bit")
     return np.rint(audio * FULL_SCALE).astype(np.int16)
 

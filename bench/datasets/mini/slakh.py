@@ -128,7 +128,8 @@ def _metadata(track: Track, gain: float) -> dict[str, Any]:
             "midi_program_name": program_name,
             "midi_saved": stem.rendered,
             "plugin_name": f"timgm6mb_{128 if drum else 0:03d}_{0 if drum else stem.program:03d}.sf2"
-            if stem.rendered else "None",
+            if stem.rendered
+            else "None",
             "program_num": stem.program,
         }
     return {
@@ -145,44 +146,68 @@ def _metadata(track: Track, gain: float) -> dict[str, Any]:
 
 
 TRACKS = (
-    Track("test", 1876, Harmony(144, 5, False, (0, 3, 4, 0, 5)), 4, (
-        Stem("Piano", 0, "c..c..c...c.c...", 58),
-        Stem("Drums", _DRUMS, {36: "x...x...x...x.x.", 38: "....x.......x...", 42: "..x...x...x...xo"}, level=2),
-        Stem("Bass", 33, "1..3..1.4..3..1.", 29, level=2),
-        Stem("Guitar", 26, "..c...c...c..c..", 55, level=-3),
-        Stem("Brass", 56, "x..x..x.x.......", 67, level=-2, melodic=True),
-        Stem("Organ", 16, "....c.......c...", 60, first_bar=4),   # enters after the excerpt
-    )),
-    Track("test", 1881, Harmony(112, 2, True, (0, 5, 3)), 3, (
-        Stem("Strings (continued)", 48, "c...............", 57, level=-2),
-        Stem("Pipe", 73, "x...x.x...x.x...", 74, melodic=True),
-        Stem("Chromatic Percussion", 11, "1.2.3.4.3.2.1.2.", 65, level=-2),
-        Stem("Bass", 32, "1.......3.......", 31, level=2),
-        Stem("Sound Effects", 122, "c...............", rendered=False),
-        Stem("Strings", 46, "1234432112344321", 50, level=-4, first_bar=1.5),
-    )),
-    Track("test", 1886, Harmony(144, 10, False, (0, 4, 5, 3)), 4, (
-        Stem("Drums", _DRUMS, {36: "x..x..x.x..x..x.", 40: "....x.......x..o", 46: "..x...x...x...x."}, level=2),
-        Stem("Bass", 38, "1.1.1.1.4.1.1.3.", 34, level=1),
-        Stem("Synth Lead", 81, "x.xx..x.x..x..x.", 70, level=-5, melodic=True),
-        Stem("Synth Pad", 89, "c...............", 58, level=-5),
-        Stem("Reed", 65, "x.....x.x.......", 62, level=-1, melodic=True, first_bar=2),
-        Stem("Guitar", 24, "1...3.2.4...2.3.", 53, level=-2),
-        Stem("Guitar", 30, "c...c...c...c...", 46, level=-6, first_bar=1),
-    )),
-    Track("train", 2, Harmony(190, 7, False, (0, 3)), 2, (
-        Stem("Piano", 1, "c...c...c...c...", 57, level=-3),
-        Stem("Drums", _DRUMS, {36: "x.......x.......", 38: "....x.......x...", 42: "x.x.x.x.x.x.x.x."}, level=1),
-        Stem("Bass", 34, "1...3...1...4...", 31, level=1),
-        Stem("Guitar", 25, "1.2.3.4.3.2.1.2.", 52, level=-3),
-        Stem("Brass", 57, "x...x...x...x...", 58, level=-3, melodic=True),
-        Stem("Organ", 18, "c.......c.......", 60, level=-6),
-        Stem("Strings (continued)", 49, "c.......c.......", 58, level=-5),
-        Stem("Pipe", 75, "x...x.x...x.x...", 72, level=-4, melodic=True),
-        Stem("Chromatic Percussion", 12, "1.2.3.4.3.2.1.2.", 64, level=-4),
-        Stem("Strings", 40, "x...x...x...x...", 67, level=-5, melodic=True),
-        Stem("Synth Lead", 80, "x.x.x.x.x.x.x.x.", 70, level=-8, melodic=True),
-        Stem("Synth Pad", 90, "c.......c.......", 57, level=-6),
-        Stem("Reed", 71, "x...x.x.x...x.x.", 60, level=-4, melodic=True),
-    )),
+    Track(
+        "test",
+        1876,
+        Harmony(144, 5, False, (0, 3, 4, 0, 5)),
+        4,
+        (
+            Stem("Piano", 0, "c..c..c...c.c...", 58),
+            Stem("Drums", _DRUMS, {36: "x...x...x...x.x.", 38: "....x.......x...", 42: "..x...x...x...xo"}, level=2),
+            Stem("Bass", 33, "1..3..1.4..3..1.", 29, level=2),
+            Stem("Guitar", 26, "..c...c...c..c..", 55, level=-3),
+            Stem("Brass", 56, "x..x..x.x.......", 67, level=-2, melodic=True),
+            Stem("Organ", 16, "....c.......c...", 60, first_bar=4),  # enters after the excerpt
+        ),
+    ),
+    Track(
+        "test",
+        1881,
+        Harmony(112, 2, True, (0, 5, 3)),
+        3,
+        (
+            Stem("Strings (continued)", 48, "c...............", 57, level=-2),
+            Stem("Pipe", 73, "x...x.x...x.x...", 74, melodic=True),
+            Stem("Chromatic Percussion", 11, "1.2.3.4.3.2.1.2.", 65, level=-2),
+            Stem("Bass", 32, "1.......3.......", 31, level=2),
+            Stem("Sound Effects", 122, "c...............", rendered=False),
+            Stem("Strings", 46, "1234432112344321", 50, level=-4, first_bar=1.5),
+        ),
+    ),
+    Track(
+        "test",
+        1886,
+        Harmony(144, 10, False, (0, 4, 5, 3)),
+        4,
+        (
+            Stem("Drums", _DRUMS, {36: "x..x..x.x..x..x.", 40: "....x.......x..o", 46: "..x...x...x...x."}, level=2),
+            Stem("Bass", 38, "1.1.1.1.4.1.1.3.", 34, level=1),
+            Stem("Synth Lead", 81, "x.xx..x.x..x..x.", 70, level=-5, melodic=True),
+            Stem("Synth Pad", 89, "c...............", 58, level=-5),
+            Stem("Reed", 65, "x.....x.x.......", 62, level=-1, melodic=True, first_bar=2),
+            Stem("Guitar", 24, "1...3.2.4...2.3.", 53, level=-2),
+            Stem("Guitar", 30, "c...c...c...c...", 46, level=-6, first_bar=1),
+        ),
+    ),
+    Track(
+        "train",
+        2,
+        Harmony(190, 7, False, (0, 3)),
+        2,
+        (
+            Stem("Piano", 1, "c...c...c...c...", 57, level=-3),
+            Stem("Drums", _DRUMS, {36: "x.......x.......", 38: "....x.......x...", 42: "x.x.x.x.x.x.x.x."}, level=1),
+            Stem("Bass", 34, "1...3...1...4...", 31, level=1),
+            Stem("Guitar", 25, "1.2.3.4.3.2.1.2.", 52, level=-3),
+            Stem("Brass", 57, "x...x...x...x...", 58, level=-3, melodic=True),
+            Stem("Organ", 18, "c.......c.......", 60, level=-6),
+            Stem("Strings (continued)", 49, "c.......c.......", 58, level=-5),
+            Stem("Pipe", 75, "x...x.x...x.x...", 72, level=-4, melodic=True),
+            Stem("Chromatic Percussion", 12, "1.2.3.4.3.2.1.2.", 64, level=-4),
+            Stem("Strings", 40, "x...x...x...x...", 67, level=-5, melodic=True),
+            Stem("Synth Lead", 80, "x.x.x.x.x.x.x.x.", 70, level=-8, melodic=True),
+            Stem("Synth Pad", 90, "c.......c.......", 57, level=-6),
+            Stem("Reed", 71, "x...x.x.x...x.x.", 60, level=-4, melodic=True),
+        ),
+    ),
 )

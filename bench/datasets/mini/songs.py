@@ -61,7 +61,7 @@ def _render(song: Song) -> dict[str, Pcm]:
     gain = _PEAK / np.abs(sum(stems.values())).max()
     written = {name: pcm.to_pcm(stem * gain) for name, stem in stems.items()}
     mixture = pcm.total(list(written.values()))
-    if song.limiter_drive is not None:   # the stems leave the desk before the limiter
+    if song.limiter_drive is not None:  # the stems leave the desk before the limiter
         mixture = pcm.to_pcm(np.tanh(song.limiter_drive * mixture / pcm.FULL_SCALE) / song.limiter_drive)
     return {"mixture": mixture, **written}
 
@@ -142,17 +142,25 @@ def _between(play: _Play, *bars: tuple[float, float]) -> _Play:
     )
 
 
-_CRASH = "X" + "." * 63   # once in four bars
+_CRASH = "X" + "." * 63  # once in four bars
 
 _AMBER = Song(
     "Mini Ensemble - Amber Lines",
     Harmony(136, 0, False, (0, 5, 3, 4)),
     {
-        "drums": (Part(_drums({36: "x.......x.x.....", 38: "....x.......x...", 42: "x.x.x.x.x.x.x.xo", 49: _CRASH}),
-                       0, -17, drum=True),),
+        "drums": (
+            Part(
+                _drums({36: "x.......x.x.....", 38: "....x.......x...", 42: "x.x.x.x.x.x.x.xo", 49: _CRASH}),
+                0,
+                -17,
+                drum=True,
+            ),
+        ),
         "bass": (Part(_pattern("1..1..3.1...4.3.", 33), 33, -19),),
-        "other": (Part(_pattern("c...c..c....c...", 57), 0, -23, pan=-0.4),
-                  Part(_pattern("1.2.3.4.3.2.3.2.", 52), 24, -24, pan=0.5)),
+        "other": (
+            Part(_pattern("c...c..c....c...", 57), 0, -23, pan=-0.4),
+            Part(_pattern("1.2.3.4.3.2.3.2.", 52), 24, -24, pan=0.5),
+        ),
     },
     vocals=_sung("high", "aeioa", 64, "x.x.x...x..xx...", -19),
 )
@@ -160,12 +168,15 @@ _LANTERNS = Song(
     "Paper Lanterns - Low Tide (Instrumental)",
     Harmony(108, 9, True, (0, 5, 6)),
     {
-        "drums": (Part(_drums({36: "x.........x.....", 38: "....o..o....x..o", 51: "x...x.x.x...x.x."}),
-                       40, -22, drum=True),),
+        "drums": (
+            Part(_drums({36: "x.........x.....", 38: "....o..o....x..o", 51: "x...x.x.x...x.x."}), 40, -22, drum=True),
+        ),
         "bass": (Part(_pattern("1.....3.4.....3.", 33), 32, -19),),
-        "other": (Part(_pattern("c.....c...c.....", 57), 4, -21, pan=0.35),
-                  Part(_pattern("c...............", 62), 48, -25, pan=-0.2),
-                  Part(_melody("x...x.x.x.....x.", 72), 73, -24, pan=-0.5)),
+        "other": (
+            Part(_pattern("c.....c...c.....", 57), 4, -21, pan=0.35),
+            Part(_pattern("c...............", 62), 48, -25, pan=-0.2),
+            Part(_melody("x...x.x.x.....x.", 72), 73, -24, pan=-0.5),
+        ),
     },
     vocals=None,
 )
@@ -173,27 +184,46 @@ _STREETLIGHTS = Song(
     "Night Bus - Count the Streetlights",
     Harmony(112, 7, True, (0, 0, 5)),
     {
-        "drums": (Part(_between(_drums({36: "x..x..x...x.....", 39: "....x.......x...", 42: "x.xxx.x.x.xxx.xx"}),
-                                (1, 3)), 25, -18, drum=True),),
+        "drums": (
+            Part(
+                _between(_drums({36: "x..x..x...x.....", 39: "....x.......x...", 42: "x.xxx.x.x.xxx.xx"}), (1, 3)),
+                25,
+                -18,
+                drum=True,
+            ),
+        ),
         "bass": (Part(_between(_pattern("1.....1...4.....", 31), (0, 1), (2, 3)), 38, -18),),
-        "other": (Part(_between(_pattern("c...............", 55), (0, 2)), 89, -25, pan=-0.3),
-                  Part(_pattern("..1..3..4..3..2.", 67), 11, -25, pan=0.4)),
+        "other": (
+            Part(_between(_pattern("c...............", 55), (0, 2)), 89, -25, pan=-0.3),
+            Part(_pattern("..1..3..4..3..2.", 67), 11, -25, pan=0.4),
+        ),
     },
-    vocals=_spoken((
-        (2, Utterance("Count the streetlights, one by one.", "en-us+m3", 190, 35)),
-        (6, Utterance("Last bus home and the night is young.", "en-us+m3", 195, 35)),
-        (10, Utterance("Hold on tight!", "en-us+f3", 170, 60)),
-    ), -18),
+    vocals=_spoken(
+        (
+            (2, Utterance("Count the streetlights, one by one.", "en-us+m3", 190, 35)),
+            (6, Utterance("Last bus home and the night is young.", "en-us+m3", 195, 35)),
+            (10, Utterance("Hold on tight!", "en-us+f3", 170, 60)),
+        ),
+        -18,
+    ),
 )
 _VOLUME = Song(
     "Copper Hill - Full Volume",
     Harmony(152, 4, True, (0, 5, 2, 6)),
     {
-        "drums": (Part(_drums({36: "x.x...x.x.x.....", 38: "....X.......X..x", 46: "x...x...x...x...", 49: _CRASH}),
-                       16, -16, drum=True),),
+        "drums": (
+            Part(
+                _drums({36: "x.x...x.x.x.....", 38: "....X.......X..x", 46: "x...x...x...x...", 49: _CRASH}),
+                16,
+                -16,
+                drum=True,
+            ),
+        ),
         "bass": (Part(_pattern("1.1.1.1.1.1.1.3.", 28), 34, -18),),
-        "other": (Part(_pattern("c.c.c...c.c.c...", 45), 30, -21, pan=-0.7),
-                  Part(_pattern("c...c.c.c...c.c.", 52), 29, -22, pan=0.7)),
+        "other": (
+            Part(_pattern("c.c.c...c.c.c...", 45), 30, -21, pan=-0.7),
+            Part(_pattern("c...c.c.c...c.c.", 52), 29, -22, pan=0.7),
+        ),
     },
     vocals=_sung("low", "oaeau", 52, "x...x.x.x.x.x...", -18, choir=-28),
     limiter_drive=1.6,
@@ -202,11 +232,19 @@ _WARM_UP = Song(
     "Garden Radio - Warm-Up",
     Harmony(190, 2, False, (0, 3)),
     {
-        "drums": (Part(_drums({36: "x.......x.......", 38: "....x.......x...", 42: "x...x...x...x...", 49: _CRASH}),
-                       8, -18, drum=True),),
+        "drums": (
+            Part(
+                _drums({36: "x.......x.......", 38: "....x.......x...", 42: "x...x...x...x...", 49: _CRASH}),
+                8,
+                -18,
+                drum=True,
+            ),
+        ),
         "bass": (Part(_pattern("1...3...4...3...", 31), 35, -19),),
-        "other": (Part(_pattern("c.......c.......", 57), 1, -22, pan=-0.3),
-                  Part(_pattern("1...2...3...4...", 52), 27, -23, pan=0.3)),
+        "other": (
+            Part(_pattern("c.......c.......", 57), 1, -22, pan=-0.3),
+            Part(_pattern("1...2...3...4...", 52), 27, -23, pan=0.3),
+        ),
     },
     vocals=_sung("high", "iaoe", 60, "x.....x...x.....", -19, choir=-26),
     split="train",

@@ -47,7 +47,10 @@ def _speak(utterance: Utterance, library: str, data: str, sample_rate: int) -> A
     said = [utterance.voice, str(utterance.rate), str(utterance.pitch), utterance.text]
     result = subprocess.run(
         [sys.executable, "-I", str(script), library, data, *said],
-        capture_output=True, check=False, timeout=_TIMEOUT_SECONDS, stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=_TIMEOUT_SECONDS,
+        stdin=subprocess.DEVNULL,
     )
     if result.returncode != 0 or len(result.stdout) <= 4:
         last = result.stderr.decode(errors="replace").strip().rpartition("\n")[2]

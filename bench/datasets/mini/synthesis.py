@@ -27,7 +27,7 @@ def telephone(seconds: float, rng: np.random.Generator) -> Audio:
     gongs = rng.uniform(900, 1250) * np.array([1.0, rng.uniform(1.15, 1.3)])
     out = np.zeros(len(_time(seconds)))
     for number, strike in enumerate(strikes):
-        partials = gongs[number % 2] * np.array([1.0, 2.76, 5.4])   # those of a free bar, as bells come near them
+        partials = gongs[number % 2] * np.array([1.0, 2.76, 5.4])  # those of a free bar, as bells come near them
         _add(out, _ring(partials, np.array([1.0, 0.6, 0.3]), np.array([0.25, 0.12, 0.05]), 0.4, rng), strike)
     return out
 
@@ -108,7 +108,7 @@ def _ring(modes: Audio, levels: Audio, decays: Audio, seconds: float, rng: np.ra
     time = _time(seconds)[:, None]
     phases = rng.random(len(modes))
     tones = levels * np.sin(2 * np.pi * (modes * time + phases)) * np.exp(-time / decays)
-    onset = np.minimum(np.arange(len(time)) / 20, 1.0)   # half a millisecond: a blow is no step
+    onset = np.minimum(np.arange(len(time)) / 20, 1.0)  # half a millisecond: a blow is no step
     summed: Audio = tones.sum(axis=1) * onset
     return summed
 

@@ -17,10 +17,20 @@ from bench.datasets.mini.pcm import Audio, faded, with_peak
 
 Singer = Literal["low", "high"]
 _FORMANTS: dict[Singer, dict[str, tuple[float, float, float]]] = {
-    "low": {"a": (730, 1090, 2440), "e": (530, 1840, 2480), "i": (270, 2290, 3010), "o": (570, 840, 2410),
-            "u": (300, 870, 2240)},
-    "high": {"a": (850, 1220, 2810), "e": (610, 2330, 2990), "i": (310, 2790, 3310), "o": (590, 920, 2710),
-             "u": (370, 950, 2670)},
+    "low": {
+        "a": (730, 1090, 2440),
+        "e": (530, 1840, 2480),
+        "i": (270, 2290, 3010),
+        "o": (570, 840, 2410),
+        "u": (300, 870, 2240),
+    },
+    "high": {
+        "a": (850, 1220, 2810),
+        "e": (610, 2330, 2990),
+        "i": (310, 2790, 3310),
+        "o": (590, 920, 2710),
+        "u": (370, 950, 2670),
+    },
 }
 _FOURTH: dict[Singer, float] = {"low": 3400.0, "high": 4200.0}
 _BANDWIDTHS = (80.0, 100.0, 140.0, 220.0)
@@ -55,7 +65,7 @@ def sing(
 def room(audio: Audio, rng: np.random.Generator, sample_rate: int, *, wet: float, seconds: float = 0.7) -> Audio:
     """Put a mono signal into a stereo room: decaying noise, different on the two sides, ``(samples, 2)``."""
     length = int(seconds * sample_rate)
-    decay = np.exp(-6.9 * np.arange(length) / length)[:, None]   # 60 dB over its length
+    decay = np.exp(-6.9 * np.arange(length) / length)[:, None]  # 60 dB over its length
     response = _band(rng.standard_normal((length, 2)), 200.0, 6000.0, sample_rate) * decay
     response /= np.sqrt((response**2).sum(axis=0))
     echo = scipy.signal.oaconvolve(audio[:, None], response, axes=0)[: len(audio)]
@@ -81,7 +91,7 @@ def _controls(
         vibrato[during] = np.clip((since[during] - 0.15) / 0.25, 0, 1)
     step = float(ticks[1] - ticks[0])
     pitch = _smooth(pitch, 0.03 / step) + vibrato * _VIBRATO_SEMITONES * np.sin(2 * np.pi * _VIBRATO_HZ * ticks)
-    pitch += 0.08 * _smooth(rng.standard_normal(len(ticks)), 0.05 / step)   # no voice holds a pitch exactly
+    pitch += 0.08 * _smooth(rng.standard_normal(len(ticks)), 0.05 / step)  # no voice holds a pitch exactly
     return pitch, _smooth(level, 0.025 / step), np.stack([_smooth(row, 0.03 / step) for row in formants])
 
 
@@ -89,7 +99,7 @@ def _harmonics(f0: Audio, formants: Audio, time: Audio, ticks: Audio, pitch: Aud
     phase = 2 * np.pi * np.cumsum(f0) / sample_rate
     slow_f0 = 440.0 * 2.0 ** ((pitch - 69.0) / 12.0)
     twice_cosine = 2 * np.cos(phase)
-    before, current = np.zeros_like(phase), np.sin(phase)   # sin(kx) = 2 cos(x) sin((k-1)x) - sin((k-2)x)
+    before, current = np.zeros_like(phase), np.sin(phase)  # sin(kx) = 2 cos(x) sin((k-1)x) - sin((k-2)x)
     out = np.zeros_like(phase)
     harmonic = 1
     while harmonic * slow_f0.min() < _TOP_HZ:

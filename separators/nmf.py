@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import torch
 
@@ -46,6 +48,7 @@ class SupervisedNMF(Separator):
         self.templates_per_class = templates_per_class
         self.free_templates = free_templates
         self.iterations = iterations
+        self._learnt: dict[str, torch.Tensor] = {}
 
     def separate(self, mixture: torch.Tensor, queries: tuple[Query, ...], *, context: Context) -> Estimates:
         if not queries:
@@ -67,11 +70,21 @@ class SupervisedNMF(Separator):
         return Estimates(audio=torch.stack([estimates[query.target] for query in queries]), residual=residual)
 
     def _templates(self, query: Query, stft: STFT, context: Context) -> torch.Tensor:
-        """Templates (bins, templates_per_class) of the query's class."""
-        from sklearn.decomposition import NMF
-
+        """Templates (bins, templates_per_class) of the query's class, learnt once from the same examples."""
         if not query.examples:
             raise ValueError(f"NMF needs examples of {query.target.label!r}, and the query has none")
+        digest = hashlib.sha256(f"{stft} {context.seed}".encode())
+        for example in query.examples:
+            digest.update(str(tuple(example.shape)).encode())
+            digest.update(example.cpu().contiguous().numpy())
+        known = digest.hexdigest()
+        if known not in self._learnt:
+            self._learnt[known] = self._learn(query, stft, context)
+        return self._learnt[known]
+
+    def _learn(self, query: Query, stft: STFT, context: Context) -> torch.Tensor:
+        from sklearn.decomposition import NMF
+
         spectra = []
         for example in query.examples:
             magnitude = stft.forward(example.mean(dim=0)).abs()

@@ -108,3 +108,25 @@ def test_a_query_without_examples_is_refused_by_name() -> None:
 def test_an_option_out_of_range_is_refused_by_nmf(option: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be at least"):
         SupervisedNMF(**option)
+
+
+def test_templates_are_learnt_once_from_the_same_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sklearn.decomposition
+
+    fitted = []
+    learn = sklearn.decomposition.NMF.fit
+    monkeypatch.setattr(
+        sklearn.decomposition.NMF, "fit", lambda self, frames: fitted.append(len(frames)) or learn(self, frames)
+    )
+    generator = torch.Generator().manual_seed(0)
+    mixture, first, second = (torch.rand((1, 4000), generator=generator) for _ in range(3))
+    separator = SupervisedNMF(iterations=3)
+    context = Context(sample_rate=8000)
+
+    def ask(example: torch.Tensor) -> torch.Tensor:
+        return separator.separate(mixture, (Query(Target("a"), examples=(example,)),), context=context).audio
+
+    once, again, other = ask(first), ask(first.clone()), ask(second)
+    assert len(fitted) == 2
+    assert torch.equal(once, again)
+    assert not torch.equal(once, other)

@@ -168,6 +168,24 @@ def list_plugins(kind: str, as_json: bool) -> None:
         click.echo(f"{plugin.name:<{wide}}  {plugin.value}  ({plugin.distribution} {plugin.version})")
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def doctor(as_json: bool) -> None:
+    """Say what is installed, what is missing, and the line that mends it."""
+    from bench.doctor import examine
+
+    findings = list(examine())
+    if as_json:
+        rows = [{"name": item.name, "state": item.state, "remedy": item.remedy} for item in findings]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    wide = max(len(item.name) for item in findings)
+    for item in findings:
+        click.echo(f"{item.name:<{wide}}  {item.state}")
+        if item.remedy:
+            click.echo(f"{'':<{wide}}  -> {item.remedy}")
+
+
 @main.group()
 def data() -> None:
     """Make, find and verify data sets."""

@@ -196,3 +196,11 @@ class TestScore:
         audio, rate = soundfile.read(song / "vocals.wav")
         soundfile.write(song / "vocals.flac", audio, rate)
         assert "both claim" in self.score(workplace).stderr
+
+
+def test_doctor_names_what_is_missing_and_the_remedy(tmp_path: Path) -> None:
+    rows = json.loads(stemtree("doctor", "--json", folder=tmp_path, PATH="/nonexistent").stdout)
+    found = {row["name"]: row for row in rows}
+    assert "not on PATH" in found["ffmpeg"]["state"]
+    assert "ffmpeg" in found["ffmpeg"]["remedy"]
+    assert found["Python"]["remedy"] == ""

@@ -76,7 +76,7 @@ class Metric:
 
     @property
     def id(self) -> str:
-        """``name@version``, as it stands in every row, for a learnt metric ``name@version+xxxxxxxx`` with its weights' hash.
+        """``name@version``, as it stands in every row; ``+`` and eight digits of its weights' hash for a learnt metric.
 
         Other weights are another definition, and two definitions never share a column: with the hash in the id a
         change of weights cannot be forgotten, and rows computed with other weights are never taken for done.

@@ -24,14 +24,25 @@ def as_signal(values: SignalLike, name: str) -> torch.Tensor:
     Raises:
         ValueError: fewer than two axes, or complex numbers; the message says ``name`` and the shape.
     """
+    return as_samples(values, name).to(torch.float64)
+
+
+def as_samples(values: SignalLike, name: str) -> torch.Tensor:
+    """``values`` as a tensor of their own type, to be made float64 piece by piece. Errors as in :func:`as_signal`."""
     shape = tuple(values.shape)
     if len(shape) < 2:
         raise ValueError(f"{name} of shape {shape}: (..., channels, samples) is wanted, mono has a channel axis too")
     if np.iscomplexobj(values) if isinstance(values, np.ndarray) else values.is_complex():
         raise ValueError(f"{name} of shape {shape} is complex: metrics take real samples")
-    if isinstance(values, np.ndarray):   # copied, because torch shares neither read-only memory nor negative strides
-        return torch.from_numpy(np.array(values, dtype=np.float64, order="C"))
-    return values.detach().to(torch.float64)
+    if isinstance(values, np.ndarray):
+        return torch.from_numpy(values if _is_shareable(values) else np.array(values, dtype=np.float64, order="C"))
+    return values.detach()
+
+
+def _is_shareable(values: np.ndarray) -> bool:
+    """Whether torch can work on the memory of the array: not where it is read-only or runs backwards."""
+    plain = values.dtype in (np.float64, np.float32) and values.dtype.isnative and values.flags.writeable
+    return plain and all(step >= 0 and step % values.itemsize == 0 for step in values.strides)
 
 
 def check_alike(**signals: torch.Tensor) -> tuple[int, ...]:

@@ -135,7 +135,10 @@ def _overlap_added(frames: torch.Tensor) -> torch.Tensor:
 
 def _envelopes(signal: torch.Tensor) -> torch.Tensor:
     """Third-octave envelopes ``(bands, frames)``."""
-    spectrum = torch.fft.rfft(_frames(signal) * _window(), n=_BINS)
+    frames = _frames(signal)
+    if not len(frames):
+        return signal.new_zeros(_BANDS, 0)
+    spectrum = torch.fft.rfft(frames * _window(), n=_BINS)
     power = spectrum.real.square() + spectrum.imag.square()
     return (power @ _bands()).sqrt().T
 

@@ -14,11 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.metrics import bss_eval
-from bench.metrics.bss_eval import SDR_BSSEVAL_V4, framewise_sdr, sdr_bsseval_v4
+from bench.metrics.base import Scored
+from bench.metrics.bss_eval import SDR_BSSEVAL_V4, framewise_sdr, sdr, sdr_bsseval_v4, v3, v4
 
 Reference = Callable[..., np.ndarray]
-RATE = 400   # a frame of 400 samples is as good as one of 44,100, and museval's filters stay cheap
+RATE = 400  # a frame of 400 samples is as good as one of 44,100, and museval's filters stay cheap
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,10 @@ def assert_same(ours: torch.Tensor, theirs: np.ndarray) -> None:
 
 
 def test_the_examples_in_the_documentation_hold() -> None:
-    outcome = doctest.testmod(bss_eval)
-    assert outcome.failed == 0
-    assert outcome.attempted >= 4
+    for module in (sdr, v3, v4):
+        outcome = doctest.testmod(module)
+        assert outcome.failed == 0
+        assert outcome.attempted >= 3
 
 
 @pytest.mark.parametrize("channels", [1, 2])
@@ -110,7 +111,7 @@ def test_another_source_matters_only_through_its_silent_frames() -> None:
 
 def test_the_median_takes_the_mean_of_the_middle_two_and_leaves_out_frames_without_a_finite_value() -> None:
     s = np.ones((1, 1, 6 * RATE))
-    factors = np.repeat([0.9, 0.0, 1.0, 0.5, 0.2, 0.99], RATE)   # 20, NaN, inf, 6.02, 1.94 and 40 dB
+    factors = np.repeat([0.9, 0.0, 1.0, 0.5, 0.2, 0.99], RATE)  # 20, NaN, inf, 6.02, 1.94 and 40 dB
     value = float(sdr_bsseval_v4(s * factors, s, sample_rate=RATE)[0])
     assert value == pytest.approx((20 + -20 * math.log10(0.5)) / 2, abs=1e-9)
 
@@ -160,6 +161,8 @@ def test_a_rate_of_nothing_is_refused() -> None:
 def test_it_is_declared_as_joint_over_the_scene() -> None:
     assert SDR_BSSEVAL_V4.id == "sdr_bsseval_v4@1"
     assert SDR_BSSEVAL_V4.scope == "scene"
-    s = noise(8, 2, 1, 2 * RATE)
-    values = SDR_BSSEVAL_V4.function(estimates=0.9 * s, references=s, sample_rate=RATE)
-    np.testing.assert_allclose(values.numpy(), [20.0, 20.0], atol=1e-9)
+    s = torch.from_numpy(noise(8, 2, 1, 2 * RATE))
+    scored = SDR_BSSEVAL_V4.function(estimates=0.9 * s, references=s, sample_rate=RATE)
+    assert isinstance(scored, Scored)
+    np.testing.assert_allclose(scored.values.numpy(), [20.0, 20.0], atol=1e-9)
+    assert scored.reasons == [None, None]

@@ -64,7 +64,6 @@ class VoicebankDemand(Dataset):
         "covl@1/mean",
         "ssnr@1/mean",
         "stoi@1/mean",
-        "estoi@1/mean",
         "pesq_wb@1/class-median-mean",
         "csig@1/class-median-mean",
         "cbak@1/class-median-mean",

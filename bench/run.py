@@ -196,19 +196,20 @@ def _entry(opened: OpenedDataset, plan: Plan) -> DatasetEntry:
 
 def _metric_entries(datasets: Mapping[str, DatasetEntry]) -> dict[str, MetricEntry]:
     ids = sorted({metric for entry in datasets.values() for metric in entry.metrics})
-    entries = {}
-    for name in ids:
-        metric = plugins.load("metrics", name)
-        assert isinstance(metric, Metric)
-        entries[metric.id] = MetricEntry(
-            title=metric.title,
-            unit=metric.unit,
-            better=metric.better,
-            definition=metric.definition,
-            undefined=metric.undefined,
-            aggregations=metric.aggregations,
-        )
-    return entries
+    metrics = [plugins.load("metrics", name) for name in ids]
+    return {metric.id: metric_entry(metric) for metric in metrics}
+
+
+def metric_entry(metric: Metric) -> MetricEntry:
+    """What a results folder says of a metric."""
+    return MetricEntry(
+        title=metric.title,
+        unit=metric.unit,
+        better=metric.better,
+        definition=metric.definition,
+        undefined=metric.undefined,
+        aggregations=metric.aggregations,
+    )
 
 
 def _write_cards(results: Results, described: Sequence[Description]) -> None:

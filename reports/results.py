@@ -38,11 +38,15 @@ class Results:
 
         ``part`` and ``written_at`` are filled in here.
         """
+        self.write_cells([cell], [dict(row, key=cell["key"]) for row in scores])
+
+    def write_cells(self, cells: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]]) -> None:
+        """As :meth:`write_part` for many cells in one part; each score says the ``key`` of its cell."""
         part, now = uuid.uuid4().hex, time.time()
-        rows = [dict(row, key=cell["key"], part=part, written_at=now) for row in scores]
+        rows = [dict(row, part=part, written_at=now) for row in scores]
         if rows:
             self._write_table(self.folder / "scores" / f"{part}.parquet", pl.DataFrame(rows, schema=SCORES))
-        table = pl.DataFrame([dict(cell, part=part, written_at=now)], schema=CELLS)
+        table = pl.DataFrame([dict(cell, part=part, written_at=now) for cell in cells], schema=CELLS)
         self._write_table(self.folder / "cells" / f"{part}.parquet", table)
 
     def write_manifest(self, manifest: Manifest, entries: pl.DataFrame | None = None) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from bench.import_options import IMPORT_HELP, import_options, reading_of
+
 if TYPE_CHECKING:
     from bench.run import RunReport
 
@@ -57,7 +59,7 @@ class _Group(click.Group):
 
 _USER_ERRORS: Final = frozenset(
     {"ConfigError", "DatasetError", "EstimatesError", "PluginError", "ResultsError", "RunError", "SceneError",
-     "SiteError", "Unavailable"}
+     "SiteError", "SourceError", "Unavailable"}
 )  # fmt: skip
 """Errors raised for users, by name: importing their modules to compare types would load torch for ``--help``."""
 
@@ -262,6 +264,22 @@ def results_show(folder: Path, run_name: str | None, as_json: bool) -> None:
         _say_json(folder, run_name)
     else:
         _say_summary(folder, run_name)
+
+
+@results.command("import", help=IMPORT_HELP)
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+@import_options
+def results_import(source: Path, folder: Path, format: Any, oracles: tuple[str, ...], run: str, **said: Any) -> None:
+    """Add figures that were computed elsewhere."""
+    from bench.imports import import_results
+
+    reading = reading_of(**said)
+    done = import_results(source, format=format, results=folder, reading=reading, oracles=oracles, run=run)
+    click.echo(
+        f"{done.figures} figures of {len(done.separators)} separators in {done.cells} cells, "
+        f"{done.without_value} without a value; run {', '.join(done.runs)} in {folder}"
+    )
 
 
 @results.command("compact")

@@ -16,9 +16,12 @@ _VALUES: Final = 3 << 19
 def stretch(signals: torch.Tensor, start: int, size: int) -> torch.Tensor:
     """``size`` samples from ``start`` on, float64 ``(..., size)``; zeros before the signals and after them."""
     samples = signals.shape[-1]
-    low, high = min(max(start, 0), samples), min(max(start + size, 0), samples)
+    low, high = (min(max(place, 0), samples) for place in (start, start + size))
     inside = signals[..., low:high].to(torch.float64)
-    return torch.nn.functional.pad(inside, (low - start, start + size - high)) if high - low < size else inside
+    if high - low == size:
+        return inside
+    before = min(max(-start, 0), size)
+    return torch.nn.functional.pad(inside, (before, size - before - (high - low)))
 
 
 def correlations(signals: torch.Tensor, others: torch.Tensor, *, lags: int) -> torch.Tensor:

@@ -48,7 +48,7 @@ def bss_eval_v3(
     audio source separation evaluation campaign", ICA 2007.
 
     Args:
-        estimates: ``(..., sources, channels, samples)``; one that is not finite is NaN and spoils no other.
+        estimates: ``(..., sources, channels, samples)``; one that is not finite spoils no other.
         references: the same shape.
         criteria: ``images`` or ``sources``.
         window: samples of a frame, in which filters, ratios and order are found anew; None for the whole signal. As

@@ -41,7 +41,7 @@ def bss_eval_v4(
     separation evaluation campaign", ICA 2007.
 
     Args:
-        estimates: ``(..., sources, channels, samples)``; one that is not finite is NaN and spoils no other.
+        estimates: ``(..., sources, channels, samples)``; one that is not finite spoils no other.
         references: the same shape.
         window: samples of a frame, one second in museval's evaluations of music; None for the whole signal.
         hop: samples from one frame to the next; None for a window.

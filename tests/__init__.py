@@ -1,0 +1,1 @@
+"""Tests, and the comparison of speed in :mod:`tests.perf`."""

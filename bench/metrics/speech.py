@@ -104,10 +104,10 @@ def wss(estimates: SignalLike, references: SignalLike, *, sample_rate: int) -> t
 
     def of_frames(estimate: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
         levels = [_band_levels(frames, filters.to(frames.device), size) for frames in (reference, estimate)]
-        slopes = [level.diff(dim=-1) for level in levels]
+        slopes = [level.diff(dim=0) for level in levels]
         pairs = zip(levels, slopes, strict=True)
         weights = torch.stack([_peak_weights(level, slope) for level, slope in pairs]).mean(0)
-        return (weights * (slopes[0] - slopes[1]).square()).sum(-1) / weights.sum(-1)
+        return (weights * (slopes[0] - slopes[1]).square()).sum(0) / weights.sum(0)
 
     return _over_frames(of_frames, estimates, references, sample_rate)
 
@@ -196,24 +196,24 @@ def _band_filters(size: int, sample_rate: int) -> torch.Tensor:
 
 
 def _band_levels(frames: torch.Tensor, filters: torch.Tensor, size: int) -> torch.Tensor:
-    """Levels of the bands in dB, ``(..., bands)``."""
+    """Levels of the bands in dB, ``(bands, ...)``: bands first, because peaks are looked for band by band."""
     spectrum = torch.fft.rfft(frames, n=size)[..., :-1]
-    power = spectrum.real.square() + spectrum.imag.square()
-    return 10 * torch.log10((power @ filters).clamp(min=_LEAST_ENERGY))
+    energies = (spectrum.real.square() + spectrum.imag.square()) @ filters
+    return 10 * torch.log10(energies.clamp(min=_LEAST_ENERGY)).movedim(-1, 0).contiguous()
 
 
 def _peak_weights(levels: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
-    """Weight of each slope, ``(..., bands - 1)``: large where its band is near the greatest and the nearest peak."""
+    """Weight of each slope, ``(bands - 1, ...)``: large where its band is near the greatest and the nearest peak."""
     rising = slopes > 0
-    own = levels[..., :-1]
-    before = list(own.unbind(-1))  # the nearest peak downwards, where the slope does not rise
+    own = levels[:-1]
+    before = list(own)  # the nearest peak downwards, where the slope does not rise
     for place in range(1, len(before)):
-        before[place] = torch.where(rising[..., place - 1], before[place], before[place - 1])
-    after = list(own.unbind(-1))  # the band before the nearest peak upwards, where it does
+        before[place] = torch.where(rising[place - 1], before[place], before[place - 1])
+    after = list(own)  # the band before the nearest peak upwards, where it does
     for place in reversed(range(len(after) - 1)):
-        after[place] = torch.where(rising[..., place + 1], after[place + 1], after[place])
-    nearest = torch.where(rising, torch.stack(after, -1), torch.stack(before, -1))
-    overall = levels.amax(-1, keepdim=True)
+        after[place] = torch.where(rising[place + 1], after[place + 1], after[place])
+    nearest = torch.where(rising, torch.stack(after), torch.stack(before))
+    overall = levels.amax(0)
     return _K_MAX / (_K_MAX + overall - own) * (_K_LOCAL / (_K_LOCAL + nearest - own))
 
 

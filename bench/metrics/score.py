@@ -131,15 +131,17 @@ class _Target:
 
 
 def _sort_out(signals: _Signals) -> list[_Target]:
-    for name in ("references", "mixture"):
-        bad = count_not_finite(getattr(signals, name))
+    energies = signals.energies
+    for name, energy in (("references", energies.reference), ("mixture", energies.mixture)):
+        # A finite energy is known to be of finite samples, without another look at them.
+        bad = 0 if energy.isfinite().all() else count_not_finite(getattr(signals, name))
         if bad:
             raise ValueError(f"{name}: {bad} samples are NaN or infinite")
-    energies = signals.energies
     least = energies.mixture * 10 ** (ABSENT_BELOW_DB / 10)
     absent = (energies.reference < least) | (energies.reference == 0)
     trivial = energies.mixture_sdr > TRIVIAL_ABOVE_DB
-    broken = [count_not_finite(estimate) for estimate in signals.estimates]
+    sound = energies.error.isfinite().tolist()
+    broken = [0 if fine else count_not_finite(x) for x, fine in zip(signals.estimates, sound, strict=True)]
     return [_Target(*marks) for marks in zip(absent.tolist(), trivial.tolist(), broken, strict=True)]
 
 

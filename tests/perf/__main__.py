@@ -23,10 +23,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.perf", description=__doc__)
     parser.add_argument("--long", action="store_true", help="add comparisons that take many minutes, once each")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", default="", help="tasks whose title or peer contains this")
+    parser.add_argument("--only", default="", help="tasks whose title, length or peer contains this")
     parser.add_argument("--out", type=Path, default=Path("stemtree-out") / "perf")
     options = parser.parse_args()
-    chosen = [task for task in tasks(long=options.long) if options.only in f"{task.title} {task.peer}"]
+    chosen = [
+        task for task in tasks(long=options.long) if options.only in f"{task.title}, {task.seconds:g} s, {task.peer}"
+    ]
     if not chosen:
         parser.error(f"no task contains {options.only!r}")
     results: dict[Entry, list[Measured | Absent]] = {}

@@ -100,7 +100,7 @@ def bss_eval_v3(
             )
             if crossed:
                 order[:, index] = _order(whole[SIR, ..., 0])
-                whole = whole[:, torch.arange(len(s)), order[:, index]]
+                whole = whole[:, torch.arange(len(s), device=s.device), order[:, index]]
             values[..., index] = whole[..., 0]
         sdr, isr, sir, sar = values.masked_fill_(lost, torch.nan)
         return BssEval(

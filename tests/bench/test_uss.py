@@ -94,6 +94,16 @@ def test_the_sdr_follows_a_common_gain_only_through_its_floor(seed: int, gain: f
     assert float(uss_sdr(1e-6 * (s + 0.1 * n), 1e-6 * s)) < 0.01
 
 
+def test_silence_after_a_clip_does_not_count_above_the_floor() -> None:
+    s, n = noise(12, 2, 1, 2 * RATE)
+    e = s + 0.3 * n
+    longer = [np.concatenate([x, np.zeros_like(x)], axis=1) for x in (e, s)]
+    assert float(uss_sdr(*longer)) == pytest.approx(float(uss_sdr(e, s)), abs=1e-9)
+    for swapped in (True, False):
+        before = float(uss_musdb18_sdr(e, s, sample_rate=RATE, swapped=swapped))
+        assert float(uss_musdb18_sdr(*longer, sample_rate=RATE, swapped=swapped)) == before
+
+
 def test_the_improvement_is_a_difference_and_zero_for_the_mixture() -> None:
     s, n = noise(3, 2, 3, 2, 500)
     x = s.sum(0)

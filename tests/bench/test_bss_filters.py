@@ -5,6 +5,7 @@ import pytest
 import scipy.signal
 import torch
 
+from bench.memory import PeakMemory
 from bench.metrics.bss_eval import bss_eval_v4, filters
 from bench.metrics.bss_eval.correlations import correlations, stretch
 
@@ -131,3 +132,16 @@ def test_all_ways_to_solve_find_the_same_filters(monkeypatch: pytest.MonkeyPatch
     torch.testing.assert_close(filters.project(lags, rows, columns, ridge=0.0), first, rtol=1e-9, atol=1e-12)
     monkeypatch.setattr(filters, "_by_elimination", lambda *_: None)
     torch.testing.assert_close(filters.project(lags, rows, columns, ridge=0.0), first, rtol=1e-9, atol=1e-12)
+
+
+def test_memory_grows_by_less_than_the_signals_themselves() -> None:
+    s = torch.from_numpy(noise(14, 2, 2, 2_000_000))
+    e = s.flip(-1)
+    bss_eval_v4(e[..., :9_000], s[..., :9_000], window=4_000, filter_length=LENGTH)
+    peak = PeakMemory()
+    found = bss_eval_v4(e, s, window=44_100, filter_length=LENGTH)
+    grown = peak.growth_mb()
+    assert found.sdr.shape == (2, 45)
+    if grown is None:
+        pytest.skip("this system does not tell the growth of memory")
+    assert grown < 100, "the signals have 128 MB"

@@ -9,9 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from bench.cells import SeparatorSpec
+from bench import plugins
 from bench.config import RunConfig
 from bench.run import run
+from reports.results import Results
 from separators.base import Separator
 
 
@@ -48,17 +49,12 @@ def evaluate(
         config = RunConfig(
             separators=(name,),
             datasets=(dataset,),
-            data={dataset: Path(root)} if root is not None else {},
+            data={plugins.option_name(dataset): Path(root)} if root is not None else {},
             options={key: dict(value) for key, value in (options or {}).items()},
             metrics=tuple(metrics) if metrics is not None else None,
             limit=limit,
             results=folder,
             executor={"kind": "inline"},  # type: ignore[arg-type]
         )
-        from reports.results import Results
-
         report = run(config)
         return Results(folder).rows(report.run)
-
-
-__all__ = ["SeparatorSpec", "evaluate"]

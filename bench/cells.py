@@ -34,7 +34,8 @@ class Job:
     """One cell to be run.
 
     ``asked`` are the places, among the scene's targets, of those the separator is asked for; ``refused`` says for the
-    others why not. ``given`` holds estimates made elsewhere, one per target, instead of a separation.
+    others why not. ``metrics`` maps ids to the plug-ins that compute them. ``code`` is the hash of the separator's code
+    that the key stands for. ``given`` holds estimates made elsewhere, one per target, instead of a separation.
     """
 
     key: str
@@ -42,14 +43,18 @@ class Job:
     scene: Scene
     asked: tuple[int, ...]
     refused: Mapping[int, str]
-    metrics: tuple[str, ...]
+    metrics: Mapping[str, str]
     run: str
     results: Path
+    code: str = ""
+    variant: str = ""
     seed: int = 0
     device: str = "cpu"
     examples: Mapping[int, tuple[Signal, ...]] = field(default_factory=dict)
     given: Mapping[int, Signal] | None = None
     keep_estimates: bool = False
+    rescoring: bool = False
+    """Whether the cell is done but for metrics that are new to it."""
 
 
 @dataclass(frozen=True)

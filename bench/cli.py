@@ -51,6 +51,9 @@ class _Group(click.Group):
         except KeyboardInterrupt:
             click.echo("stemtree: interrupted; what is done is kept, and the same command goes on from there", err=True)
             ctx.exit(INTERRUPTED)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise UserError(f"{where}{error.strerror or error}") from error
         except Exception as error:
             if type(error).__name__ in _USER_ERRORS:
                 raise UserError(str(error)) from error
@@ -58,7 +61,7 @@ class _Group(click.Group):
 
 
 _USER_ERRORS: Final = frozenset(
-    {"ConfigError", "DatasetError", "EstimatesError", "PluginError", "ResultsError", "RunError", "SceneError",
+    {"ConfigError", "DatasetError", "EstimatesError", "PluginError", "PoolError", "ResultsError", "RunError", "SceneError",
      "SiteError", "SourceError", "Unavailable"}
 )  # fmt: skip
 """Errors raised for users, by name: importing their modules to compare types would load torch for ``--help``."""
@@ -75,13 +78,15 @@ def main() -> None:
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; one per core unless said.")
 def demo(out: Path, workers: int | None) -> None:
     """Run the whole suite on embedded data and build the leaderboard."""
-    overrides = ["suite=demo", "run=demo", f"results={out / 'results'}"]
+    overrides = ["suite=demo", f"results={out / 'results'}"]
     if workers:
         overrides.append(f"executor.workers={workers}")
     report = _run(overrides)
     _say_summary(out / "results", report.run)
     _say_report(report, out / "results")
     click.echo(str(_build(out / "results", out / "site").resolve()))
+    if report.problems:
+        raise click.exceptions.Exit(2)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -91,7 +96,7 @@ def run(overrides: tuple[str, ...]) -> None:
 
     \b
     stemtree run 'separators=[hpss,my_pkg:MySeparator]' 'datasets=[musdb18]' data.musdb18=PATH
-    stemtree run suite=demo options.hpss.kernel_size=17 limit=10 executor.workers=2 dry_run=true
+    stemtree run suite=demo options.hpss.kernel=17 limit=10 executor.workers=2 dry_run=true
     """
     from bench.config import compose
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -11,11 +10,11 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.limits import Limits
+from reports.schema import RUN_NAME
 
 OPEN_SECTIONS: Final = ("data", "options")
 """Sections whose keys are the user's own; Hydra would want a plus sign before them."""
 _ALIASES: Final = {"separator": "separators", "dataset": "datasets", "metric": "metrics", "workers": "executor.workers"}
-_RUN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class ConfigError(ValueError):
@@ -56,7 +55,7 @@ class RunConfig(_Strict):
     limit: int | None = Field(default=None, ge=1)
     seed: int = 0
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
-    retry: tuple[Literal["error", "timeout", "oom"], ...] = ()
+    retry: tuple[Literal["error", "timeout", "oom", "skip", "nan"], ...] = ()
     estimates: Literal["keep", "drop"] = "drop"
     limits: LimitsConfig = LimitsConfig()
     executor: ExecutorConfig = ExecutorConfig()
@@ -79,7 +78,7 @@ class RunConfig(_Strict):
     @field_validator("run")
     @classmethod
     def _safe_as_a_file_name(cls, value: str | None) -> str | None:
-        if value is not None and not _RUN_NAME.fullmatch(value):
+        if value is not None and not RUN_NAME.fullmatch(value):
             raise ValueError("letters, digits, '.', '_' and '-' only, at most 100")
         return value
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from bench import plugins
 from bench.datasets.base import Dataset, DatasetError, DatasetInfo
 from bench.describe import check_options
+from bench.execute import load_metric
 from bench.scene import Scene, SceneError
 from reports.schema import Problem
 
@@ -28,6 +30,8 @@ class OpenedDataset:
     scenes: tuple[Scene, ...]
     info: DatasetInfo
     caveat: str | None
+    metrics: Mapping[str, str]
+    """Its metrics: ids, and the plug-ins that compute them."""
 
 
 def open_datasets(
@@ -52,11 +56,27 @@ def open_datasets(
     for name in names:
         try:
             for prefix, plugin, folder in _expand(name, folders, progress):
-                dataset = construct(plugin, folder, options.get(plugin, {}))
-                opened += _with_scenes(prefix, dataset, limit)
+                dataset = construct(plugin, folder, options.get(plugins.option_name(plugin), {}))
+                metrics, unloadable = load_metrics(dataset.metrics)
+                problems += [Problem(subject=name, message=f"{name}: {message}") for message in unloadable]
+                opened.append(_with_scenes(prefix, dataset, metrics, limit))
         except (DatasetError, SceneError, plugins.PluginError) as error:
             problems.append(Problem(subject=name, message=str(error)))
+        except Exception as error:  # a reader from outside may raise anything; the other data sets go on
+            problems.append(Problem(subject=name, message=f"{name}: {type(error).__name__}: {error}"))
     return opened, problems
+
+
+def load_metrics(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Metrics by id with the plug-ins that compute them, and why others cannot be loaded."""
+    metrics: dict[str, str] = {}
+    failures: list[str] = []
+    for name in names:
+        try:
+            metrics[load_metric(name).id] = name
+        except plugins.PluginError as error:
+            failures.append(str(error))
+    return metrics, failures
 
 
 def find_folder(name: str, folders: Mapping[str, Path]) -> Path:
@@ -66,23 +86,24 @@ def find_folder(name: str, folders: Mapping[str, Path]) -> Path:
         DatasetError: no folder was named, its layout is not under it, or is there more than once.
     """
     kind = dataset_class(name)
-    named = folders.get(name) or folders.get("root") or os.environ.get(ROOT_VARIABLE)
+    own = plugins.option_name(name)
+    named = folders.get(own) or folders.get("root") or os.environ.get(ROOT_VARIABLE)
     if not named:
         raise DatasetError(
-            f"{name}: no folder given; say data.{name}=PATH, data.root=PATH or ${ROOT_VARIABLE}. {kind.info.how_to_get}"
+            f"{name}: no folder given; say data.{own}=PATH, data.root=PATH or ${ROOT_VARIABLE}. {kind.info.how_to_get}"
         )
     root = Path(named).expanduser()
     if not root.is_dir():
         raise DatasetError(f"{name}: no folder {root}. {kind.info.how_to_get}")
     found = kind.find(root)
-    if name in folders and (root in found or not found):
+    if own in folders and (root in found or not found):
         return root  # an explicit folder without the layout gets the reader's own, more exact message
     if not found:
         raise DatasetError(f"{name}: its layout was not found under {root}. {kind.info.how_to_get}")
     found = kind.prefer(found)
     if len(found) > 1:
         choices = ", ".join(str(path) for path in found)
-        raise DatasetError(f"{name}: found {len(found)} times under {root}; say data.{name}=PATH with one of {choices}")
+        raise DatasetError(f"{name}: found {len(found)} times under {root}; say data.{own}=PATH with one of {choices}")
     return found[0]
 
 
@@ -122,12 +143,8 @@ def construct(name: str, folder: Path, options: Mapping[str, Any]) -> Dataset:
     return kind(folder, **options)
 
 
-def _with_scenes(prefix: str, dataset: Dataset, limit: int | None) -> list[OpenedDataset]:
-    scenes: list[Scene] = []
-    for scene in dataset.scenes():
-        if limit is not None and len(scenes) >= limit:
-            break
-        scenes.append(replace(scene, dataset=prefix + scene.dataset))
+def _with_scenes(prefix: str, dataset: Dataset, metrics: Mapping[str, str], limit: int | None) -> OpenedDataset:
+    scenes = [_named(scene, prefix) for scene in islice(dataset.scenes(), limit)]
     if not scenes:
         raise DatasetError(f"{dataset.name}: no scene in split {dataset.split!r} of {dataset.root}")
     info, caveat = dataset.info, dataset.caveat
@@ -139,4 +156,19 @@ def _with_scenes(prefix: str, dataset: Dataset, limit: int | None) -> list[Opene
             citation=f"Embedded data of stemtree, in the layout of: {info.citation}",
         )
         caveat = "Synthetic audio, made to show that everything works: its figures say nothing about real recordings."
-    return [OpenedDataset(scenes[0].dataset, dataset, tuple(scenes), info, caveat)]
+    return OpenedDataset(scenes[0].dataset, dataset, tuple(scenes), info, caveat, metrics)
+
+
+def _named(scene: Scene, prefix: str) -> Scene:
+    """The scene under the name of its data set in tables, its texts fit for files: names on disk need not be UTF-8."""
+    return replace(
+        scene,
+        id=_text(scene.id),
+        dataset=prefix + scene.dataset,
+        recordings=tuple(map(_text, scene.recordings)),
+        notes=tuple(map(_text, scene.notes)),
+    )
+
+
+def _text(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import inspect
+import json
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from bench import plugins
 from bench.cells import SeparatorSpec
 from bench.codehash import code_hash
 from ontology.targets import Target
 from separators.base import NEEDS, Separator, Unavailable
+
+ADAPTER: Final = ("separators.adapt",)
+"""What stands around every separator, and belongs to its code."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,17 @@ class Description:
     code: str = ""
     weights: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    """As the constructor gets them, defaults included; what JSON cannot hold stands as text."""
     card: Mapping[str, Any] | None = None
     unavailable: str | None = None
     failure: str | None = None
     trace: str | None = None
+
+    @property
+    def variant(self) -> str:
+        """Hash of all that makes this separator what it is: results of one name are of one kind where it is equal."""
+        made_of = [self.spec.path, self.options or self.spec.options, self.code, self.weights]
+        return hashlib.sha256(json.dumps(made_of, sort_keys=True, default=repr).encode()).hexdigest()[:16]
 
 
 def make_separator(spec: SeparatorSpec) -> Separator:
@@ -49,8 +61,7 @@ def make_separator(spec: SeparatorSpec) -> Separator:
         raise plugins.PluginError(
             f"separator {spec.name!r}: {spec.path} is {kind!r}, not a class derived from separators.base.Separator"
         )
-    missing = [name for name in ("family",) if not isinstance(getattr(kind, name, None), str)]
-    if missing:
+    if not isinstance(getattr(kind, "family", None), str):
         raise plugins.PluginError(f"separator {spec.name!r}: {spec.path} does not declare its family")
     unknown_needs = set(kind.needs) - NEEDS
     if unknown_needs:
@@ -89,7 +100,7 @@ def describe(spec: SeparatorSpec, targets: Sequence[Target]) -> Description:
             family=kind.family,
             needs=frozenset(kind.needs),
             refusals=refusals,
-            code=code_hash(kind, "separators.adapt"),
+            code=code_hash(kind, *ADAPTER),
             weights=separator.weights_sha256(),
             options=_resolved_options(kind, spec.options),
             card=card.model_dump(mode="json") if card else None,
@@ -98,10 +109,17 @@ def describe(spec: SeparatorSpec, targets: Sequence[Target]) -> Description:
         return Description(spec=spec, family=_family(spec), unavailable=str(error))
     except plugins.PluginError as error:
         return Description(spec=spec, failure=str(error), trace=traceback.format_exc())
-    except Exception as error:
-        return Description(
-            spec=spec, failure=f"{spec.name}: {type(error).__name__}: {error}", trace=traceback.format_exc()
-        )
+    except (Exception, SystemExit) as error:
+        return Description(spec=spec, failure=f"{spec.name}: {say(error)}", trace=traceback.format_exc())
+
+
+def say(error: BaseException) -> str:
+    """An exception's name and text; some cannot even be turned into text."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its message cannot be shown)"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _family(spec: SeparatorSpec) -> str:
@@ -114,4 +132,4 @@ def _resolved_options(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
     for name, parameter in inspect.signature(kind).parameters.items():
         if parameter.default is not inspect.Parameter.empty:
             resolved[name] = parameter.default
-    return {**resolved, **options}
+    return dict(json.loads(json.dumps({**resolved, **options}, default=repr)))

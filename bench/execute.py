@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import random
 import time
 import traceback
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 
 from bench import estimates as kept
 from bench import plugins
 from bench.cells import Job, Outcome
-from bench.describe import make_separator
+from bench.codehash import CodeChangedError, code_hash
+from bench.describe import ADAPTER, make_separator, say
 from bench.memory import PeakMemory
 from bench.metrics.base import Metric
 from bench.metrics.score import score_cell
 from bench.scene import Scene, SceneError
 from ontology import Ontology
 from reports.results import Results
-from reports.schema import Status
+from reports.schema import FINAL_STATUSES, Status
 from separators.adapt import extract
 from separators.base import Context, Estimates, Query, Separator, Unavailable
 
@@ -36,8 +39,10 @@ class Loaded:
         """The job's separator, constructed anew only when it is another than the last."""
         if self.separator is None or self.identity != job.spec.identity:
             self.separator = None  # let go of the old model before the new one takes its memory
-            self.separator = make_separator(job.spec)
-            self.identity = job.spec.identity
+            separator = make_separator(job.spec)
+            if job.code and code_hash(type(separator), *ADAPTER) != job.code:
+                raise CodeChangedError(f"{job.spec.name}: its code was edited while the run went on; run it again")
+            self.separator, self.identity = separator, job.spec.identity
         return self.separator
 
 
@@ -51,8 +56,11 @@ class _Record:
     notes: list[str] = field(default_factory=list)
 
 
-def run_job(job: Job, loaded: Loaded, *, attempt: int = 1) -> Outcome:
-    """Run a cell and write its rows. Returns normally whatever the separator does short of killing the process."""
+def run_job(job: Job, loaded: Loaded, *, attempt: int = 1, last: bool = True) -> Outcome:
+    """Run a cell and write its rows. Returns normally whatever the separator does short of killing the process.
+
+    Running out of memory is written down only at the ``last`` attempt.
+    """
     started, peak = time.perf_counter(), PeakMemory()
     record = _Record(notes=list(job.scene.notes))
     status: Status
@@ -62,12 +70,14 @@ def run_job(job: Job, loaded: Loaded, *, attempt: int = 1) -> Outcome:
         status, reason = _separate_and_score(job, loaded, record)
     except Unavailable as error:
         status, reason = "skip", str(error)
-    except SceneError as error:
+    except (SceneError, CodeChangedError) as error:
         status, reason = "error", str(error)
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         status, reason, trace = "oom", f"out of memory: {error}", traceback.format_exc()
-    except Exception as error:
-        status, reason, trace = "error", f"{type(error).__name__}: {error}", traceback.format_exc()
+        if not last:
+            return _outcome(job, status, reason, time.perf_counter() - started)
+    except (Exception, SystemExit) as error:
+        status, reason, trace = "error", say(error), traceback.format_exc()
     return write_outcome(
         job,
         status,
@@ -97,15 +107,21 @@ def write_outcome(
     total_seconds: float = 0.0,
     peak_mb: float | None = None,
 ) -> Outcome:
-    """Write the rows of a cell, run or not, and say what became of it."""
-    scored = status in ("ok", "nan", "skip")
+    """Write the rows of a cell, run or not, and say what became of it.
+
+    A metric whose rows say that it failed is kept apart from those that were scored.
+    """
+    done = status in FINAL_STATUSES
+    rows = (scores or []) if done else _unscored(job, status, reason) if job.rescoring else []
+    failed = {row["metric"] for row in rows if row["status"] == "error"}
     cell = {
         "key": job.key,
         "run": job.run,
         "status": status,
         "reason": reason,
         "traceback": trace,
-        "metrics": list(job.metrics) if scored else [],
+        "metrics": [metric for metric in job.metrics if metric not in failed] if done else [],
+        "failed_metrics": list(failed) if done else list(job.metrics),
         "attempts": attempt,
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
@@ -115,8 +131,12 @@ def write_outcome(
         "device": job.device,
         "notes": notes or list(job.scene.notes),
     }
-    Results(job.results).write_part(cell, (scores or []) if scored else [])
-    return Outcome(job.key, job.spec.name, job.scene.dataset, job.scene.id, status, reason, total_seconds)
+    Results(job.results).write_part(cell, rows)
+    return _outcome(job, status, reason, total_seconds)
+
+
+def _outcome(job: Job, status: Status, reason: str | None, seconds: float) -> Outcome:
+    return Outcome(job.key, job.spec.name, job.scene.dataset, job.scene.id, status, reason, seconds)
 
 
 def _separate_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Status, str | None]:
@@ -133,7 +153,7 @@ def _separate_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Stat
     audio = _to_layout(audio, mixture.shape[0], record)
     broken = int((~torch.isfinite(audio)).sum())
     rows = score_cell(
-        [_metric(name) for name in job.metrics],
+        [load_metric(plugin) for plugin in job.metrics.values()],
         estimates=audio,
         references=references,
         mixture=mixture,
@@ -160,7 +180,7 @@ def _separate(job: Job, loaded: Loaded, record: _Record, mixture: torch.Tensor, 
         )
         for row, place in enumerate(job.asked)
     )
-    torch.manual_seed(job.seed)
+    seed_everything(job.seed)
     context = Context(seed=job.seed, device=torch.device(job.device))
     wall, cpu = time.perf_counter(), time.process_time()
     result = extract(separator, mixture, job.scene.mixture.sample_rate, queries, context=context)
@@ -195,11 +215,13 @@ def _given(job: Job, record: _Record, mixture: torch.Tensor) -> torch.Tensor:
 
 
 def _to_layout(audio: torch.Tensor, channels: int, record: _Record) -> torch.Tensor:
-    """Estimates in the mixture's channel layout: a mono estimate of a stereo scene is scored on every channel."""
+    """Estimates in the mixture's channel layout: a mono estimate of a scene with more is scored on each channel."""
     if audio.shape[1] == channels:
         return audio
-    record.notes.append(f"estimates have {audio.shape[1]} channels, the mixture {channels}; scored on {channels}")
-    return audio.mean(dim=1, keepdim=True).expand(-1, channels, -1)
+    if audio.shape[1] != 1:
+        raise ValueError(f"the estimates have {audio.shape[1]} channels, the mixture {channels}; 1 or {channels} fit")
+    record.notes.append(f"mono estimates, scored on each of the mixture's {channels} channels")
+    return audio.expand(-1, channels, -1)
 
 
 def refused_rows(job: Job) -> list[dict[str, Any]]:
@@ -217,6 +239,16 @@ def _target_columns(scene: Scene, place: int) -> dict[str, Any]:
     return {"index": place, "target": target.label, "mids": list(target.mids), "depth": min(depths, default=None)}
 
 
+def _unscored(job: Job, status: Status, reason: str | None) -> list[dict[str, Any]]:
+    """Rows that say why a finished cell has no value of the metrics that were new to it."""
+    said = f"{status}: {reason}"
+    return [
+        _target_columns(job.scene, place) | {"metric": metric, "value": None, "status": "error", "reason": said}
+        for place in job.asked
+        for metric in job.metrics
+    ]
+
+
 def _audio_seconds(scene: Scene) -> float | None:
     try:
         return scene.mixture.seconds
@@ -224,8 +256,20 @@ def _audio_seconds(scene: Scene) -> float | None:
         return None
 
 
+def seed_everything(seed: int) -> None:
+    """Seed the global generators too, for separators that draw from them in spite of ``context.seed``."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
 @cache
-def _metric(name: str) -> Metric:
+def load_metric(name: str) -> Metric:
+    """A metric by plug-in name or ``module:object``.
+
+    Raises:
+        PluginError: it is unknown, cannot be loaded, or is no :class:`Metric`.
+    """
     metric = plugins.load("metrics", name)
     if not isinstance(metric, Metric):
         raise plugins.PluginError(f"metric {name!r} is {metric!r}, not a bench.metrics.base.Metric")

@@ -11,9 +11,8 @@ from typing import Final
 
 from bench.audio import FileSignal
 from bench.cells import Job, SeparatorSpec
-from bench.data import OpenedDataset
 from bench.describe import Description
-from bench.plan import Plan
+from bench.plan import Plan, Planner, Settled, unique
 from bench.scene import Scene, SceneError, Signal
 
 SUFFIXES: Final = (".wav", ".flac")
@@ -73,21 +72,23 @@ def describe_external(name: str) -> Description:
     return Description(spec=SeparatorSpec(name=name, path="external:files"), family="external", code="files")
 
 
-def attach(plan: Plan, opened: OpenedDataset, matched: Matched, done: Mapping[str, frozenset[str]]) -> Plan:
-    """The plan's jobs with their estimates given; keys count the estimates' contents.
-
-    ``done`` has the metrics already scored by key.
-    """
-    cells, jobs, finished = [], [], []
-    for job in plan.cells:
-        job = _with_files(job, matched)
-        cells.append(job)
-        missing = tuple(metric for metric in opened.dataset.metrics if metric not in done.get(job.key, frozenset()))
-        if missing:
-            jobs.append(replace(job, metrics=missing))
+def attach(plan: Plan, planner: Planner, matched: Matched) -> Plan:
+    """The plan with the estimates given to its cells, whose keys then count the estimates' contents."""
+    state = planner.state()
+    variant = _sha256(*(f"{pair} {_fingerprint(FileSignal(path))}" for pair, path in sorted(matched.files.items())))
+    cells = [_with_files(replace(job, variant=variant[:16]), matched) for job in plan.cells]
+    jobs: list[Job] = []
+    settled: list[Settled] = []
+    done: list[Job] = []
+    for job in cells:
+        missing = planner.missing(job, state)
+        if not missing:
+            done.append(job)
+        elif job.asked:
+            jobs.append(replace(job, metrics=missing, rescoring=job.key in state))
         else:
-            finished.append(job)
-    return replace(plan, cells=tuple(cells), jobs=tuple(jobs), settled=(), done=tuple(finished))
+            settled.append(Settled(replace(job, metrics=missing), "skip", "no estimate of this scene was given"))
+    return replace(plan, cells=tuple(cells), jobs=tuple(unique(jobs)), settled=tuple(settled), done=tuple(done))
 
 
 def _with_files(job: Job, matched: Matched) -> Job:
@@ -100,8 +101,11 @@ def _with_files(job: Job, matched: Matched) -> Job:
         else:
             given[place] = FileSignal(path)
     contents = [f"{place} {_fingerprint(signal)}" for place, signal in given.items()]
-    key = hashlib.sha256("\n".join([job.key, *contents]).encode()).hexdigest()
-    return replace(job, key=key, asked=tuple(given), refused=refused, given=given)
+    return replace(job, key=_sha256(job.key, *contents), asked=tuple(given), refused=refused, given=given)
+
+
+def _sha256(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _fingerprint(signal: Signal) -> str:

@@ -27,6 +27,8 @@ def cache_folder() -> Path:
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal.
 
+    A file counts as unchanged while its place on disk, its size, and its times of modification and of change stand.
+
     Raises:
         OSError: the file cannot be read.
     """
@@ -34,23 +36,22 @@ def file_sha256(path: Path) -> str:
     stat = path.stat()
     if time.time_ns() - stat.st_mtime_ns < _SETTLED_NS:
         return _sha256(str(path))
-    return _remembered(str(path), stat.st_size, stat.st_mtime_ns)
+    state = f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+    return _remembered(str(path), state)
 
 
 @cache
-def _remembered(path: str, size: int, mtime_ns: int) -> str:
+def _remembered(path: str, state: str) -> str:
     try:
         with closing(_database()) as database:
-            row = database.execute(
-                "SELECT sha256 FROM files WHERE path = ? AND size = ? AND mtime_ns = ?", (path, size, mtime_ns)
-            ).fetchone()
+            row = database.execute("SELECT sha256 FROM hashes WHERE path = ? AND state = ?", (path, state)).fetchone()
             if row:
                 return str(row[0])
             digest = _sha256(path)
-            database.execute("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (path, size, mtime_ns, digest))
+            database.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", (path, state, digest))
             database.commit()
             return digest
-    except sqlite3.Error:  # a locked or unwritable memory costs time, never a result
+    except (sqlite3.Error, UnicodeError):  # a locked or unwritable memory costs time, never a result
         return _sha256(path)
 
 
@@ -61,9 +62,7 @@ def _database() -> sqlite3.Connection:
     except OSError as error:
         raise sqlite3.OperationalError(str(error)) from error
     database = sqlite3.connect(folder / "hashes.sqlite3", timeout=5)
-    database.execute(
-        "CREATE TABLE IF NOT EXISTS files (path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT)"
-    )
+    database.execute("CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, state TEXT, sha256 TEXT)")
     return database
 
 

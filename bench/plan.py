@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any, Final
 
 import polars as pl
@@ -60,9 +61,19 @@ class Plan:
                 "dataset": job.scene.dataset,
                 "split": job.scene.split,
                 "scene": job.scene.id,
+                "variant": job.variant,
             }
             for job in self.cells
         ]
+
+
+@dataclass(frozen=True)
+class KeyState:
+    """Status of a key, the metrics scored under it, and those that failed."""
+
+    status: str
+    scored: frozenset[str]
+    failed: frozenset[str]
 
 
 @dataclass
@@ -74,11 +85,12 @@ class Planner:
     protocol: str = "query"
     seed: int = 0
     device: str = "cpu"
-    metrics: Sequence[str] | None = None
+    metrics: Mapping[str, str] | None = None
     retry: Collection[str] = ()
     keep_estimates: bool = False
     progress: Callable[[str], None] | None = None
     _examples: dict[tuple[str, Target], tuple[Signal, ...]] = field(default_factory=dict)
+    _fingerprints: dict[Signal, str] = field(default_factory=dict)
 
     def plan(self, datasets: Sequence[OpenedDataset], separators: Sequence[Description]) -> Plan:
         """Make the plan of a run; hashes every scene's audio, once per file."""
@@ -88,7 +100,7 @@ class Planner:
         done: list[Job] = []
         scene_rows: list[dict[str, Any]] = []
         versions: dict[str, str] = {}
-        state = self._state()
+        state = self.state()
         for opened in datasets:
             contents: list[str] = []
             for number, scene in enumerate(opened.scenes, 1):
@@ -100,14 +112,15 @@ class Planner:
                     cell = self._cell(opened, scene, content, separator)
                     cells.append(cell)
                     outcome = _settle(cell, separator, broken)
-                    if missing := self._missing(cell, state):
-                        job = replace(cell, metrics=missing)
+                    if missing := self.missing(cell, state):
+                        known = state.get(cell.key)
+                        job = replace(cell, metrics=missing, rescoring=bool(known and known.status in FINAL_STATUSES))
                         settled.append(Settled(job, *outcome)) if outcome else jobs.append(job)
                     else:
                         done.append(cell)
             versions[opened.name] = _sha256(contents)
         scenes = pl.DataFrame(scene_rows, schema=SCENES)
-        return Plan(tuple(cells), tuple(_unique(jobs)), tuple(settled), tuple(done), scenes, versions)
+        return Plan(tuple(cells), tuple(unique(jobs)), tuple(settled), tuple(done), scenes, versions)
 
     def _cell(self, opened: OpenedDataset, scene: Scene, content: str, separator: Description) -> Job:
         refused = {
@@ -126,13 +139,11 @@ class Planner:
         asked = tuple(place for place in range(len(scene.targets)) if place not in refused)
         key = _sha256(
             {
-                "separator": [separator.spec.path, separator.options or separator.spec.options],
-                "code": separator.code,
-                "weights": separator.weights,
+                "separator": separator.variant,
                 "hindrance": [separator.unavailable, separator.failure],
                 "scene": content,
                 "queries": [[t.target.label, t.target.mids] for t in scene.targets],
-                "examples": {place: [clip.fingerprint() for clip in clips] for place, clips in examples.items()},
+                "examples": {place: [self._fingerprints[clip] for clip in clips] for place, clips in examples.items()},
                 "ontology": Ontology.audioset().version,
                 "protocol": self.protocol,
                 "seed": self.seed,
@@ -146,9 +157,11 @@ class Planner:
             scene=scene,
             asked=asked,
             refused=refused,
-            metrics=tuple(self.metrics or opened.dataset.metrics),
+            metrics=self.metrics or opened.metrics,
             run=self.run,
             results=self.results.folder,
+            code=separator.code,
+            variant=separator.variant,
             seed=self.seed,
             device=self.device,
             examples=examples,
@@ -158,25 +171,29 @@ class Planner:
     def _clips(self, opened: OpenedDataset, target: Target) -> tuple[Signal, ...]:
         wanted = (opened.name, target)
         if wanted not in self._examples:
-            clips = (clip for clip, _ in zip(opened.dataset.examples(target), range(EXAMPLES), strict=False))
-            self._examples[wanted] = tuple(clips)
+            clips = tuple(islice(opened.dataset.examples(target), EXAMPLES))
+            self._fingerprints |= {clip: clip.fingerprint() for clip in clips}
+            self._examples[wanted] = clips
         return self._examples[wanted]
 
-    def _state(self) -> dict[str, tuple[str, frozenset[str]]]:
-        """Status and scored metrics of every key there is."""
-        cells = self.results.cells().select("key", "status", "metrics")
-        return {key: (status, frozenset(metrics or ())) for key, status, metrics in cells.iter_rows()}
+    def state(self) -> dict[str, KeyState]:
+        """What is known of every key there is."""
+        cells = self.results.cells().select("key", "status", "metrics", "failed_metrics")
+        return {
+            key: KeyState(status, frozenset(scored or ()), frozenset(failed or ()))
+            for key, status, scored, failed in cells.iter_rows()
+        }
 
-    def _missing(self, job: Job, state: Mapping[str, tuple[str, frozenset[str]]]) -> tuple[str, ...]:
-        """Metrics of the cell that have yet to be scored; all of them where it must run again."""
-        if job.key not in state:
-            return job.metrics
-        status, scored = state[job.key]
-        if status in self.retry:
-            return job.metrics
-        if status not in FINAL_STATUSES:
-            return ()  # a failure stands until its key changes
-        return tuple(metric for metric in job.metrics if metric not in scored)
+    def missing(self, job: Job, state: Mapping[str, KeyState]) -> dict[str, str]:
+        """Metrics of the cell that have yet to be scored; all of them where it must run again.
+
+        What failed stands until its key changes, or is retried.
+        """
+        known = state.get(job.key)
+        if known is None or known.status in self.retry:
+            return dict(job.metrics)
+        stands = known.scored if "error" in self.retry else known.scored | known.failed
+        return {metric: plugin for metric, plugin in job.metrics.items() if metric not in stands}
 
     def _tell(self, message: str) -> None:
         if self.progress:
@@ -203,12 +220,13 @@ def _settle(job: Job, separator: Description, broken: str | None) -> tuple[Statu
     return None
 
 
-def _unique(jobs: Sequence[Job]) -> Iterator[Job]:
-    seen: set[str] = set()
+def unique(jobs: Sequence[Job]) -> Iterator[Job]:
+    """One job for each key, with the metrics of all that share it."""
+    by_key: dict[str, Job] = {}
     for job in jobs:
-        if job.key not in seen:
-            seen.add(job.key)
-            yield job
+        known = by_key.get(job.key)
+        by_key[job.key] = replace(known, metrics={**known.metrics, **job.metrics}) if known else job
+    yield from by_key.values()
 
 
 def _scene_row(scene: Scene, content: str | None) -> dict[str, Any]:

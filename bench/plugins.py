@@ -68,6 +68,11 @@ def resolve(kind: Kind, name: str) -> str:
     raise PluginError(f"no {kind[:-1]} named {name!r}; {hint} (or module:object)")
 
 
+def option_name(name: str) -> str:
+    """What stands after ``options.`` and ``data.``: a plug-in's name, or the object's own of ``module:object``."""
+    return name.rpartition(":")[2]
+
+
 def load(kind: Kind, name: str) -> Any:
     """Import a plug-in and return its object.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import secrets
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -15,9 +14,9 @@ import polars as pl
 from bench import plugins
 from bench.cells import SeparatorSpec
 from bench.config import RunConfig
-from bench.data import OpenedDataset, open_datasets
+from bench.data import OpenedDataset, load_metrics, open_datasets
 from bench.describe import Description
-from bench.execute import refused_rows, write_outcome
+from bench.execute import load_metric, refused_rows, write_outcome
 from bench.executors.base import Executor
 from bench.executors.inline import InlineExecutor
 from bench.executors.pool import PoolExecutor
@@ -26,10 +25,14 @@ from bench.plan import Plan, Planner
 from bench.progress import spinner, track
 from bench.provenance import provenance
 from reports.results import Results
-from reports.schema import DatasetEntry, Manifest, MetricEntry, Problem
+from reports.schema import DatasetEntry, Manifest, MetricEntry, Problem, SeparatorEntry
 
 COMPACT_ABOVE: Final = 2_000
 """Parts in a results folder from which a run begins by merging them."""
+
+
+_IDENTITY: Final = ("separators", "datasets", "metrics", "protocol", "data", "options", "limit", "seed", "device")
+"""Fields of a configuration that decide what a run's table holds."""
 
 
 class RunError(ValueError):
@@ -57,10 +60,12 @@ def run(config: RunConfig) -> RunReport:
         RunError: a separator or metric is unknown, or no data set can be opened.
     """
     specs = [_spec(name, config.options) for name in config.separators]
-    _check_metrics(config.metrics)
+    metrics = _metrics(config.metrics)
     _check_options(config)
-    name = config.run or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    name = config.run or new_run_name()
     results = Results(config.results)
+    configuration = config.model_dump(mode="json", exclude={"dry_run"})
+    _refuse_other_configuration(results, name, configuration)
     with spinner("data sets") as tell:
         opened, problems = open_datasets(
             config.datasets, folders=config.data, options=config.options, limit=config.limit, progress=tell
@@ -76,7 +81,7 @@ def run(config: RunConfig) -> RunReport:
                 protocol=config.protocol,
                 seed=config.seed,
                 device=config.device,
-                metrics=config.metrics,
+                metrics=metrics,
                 retry=config.retry,
                 keep_estimates=config.estimates == "keep",
                 progress=tell,
@@ -84,7 +89,6 @@ def run(config: RunConfig) -> RunReport:
             plan = planner.plan(opened, described)
         if config.dry_run:
             return _dry(name, plan, problems, results, workers=executor.workers)
-        configuration = config.model_dump(mode="json", exclude={"dry_run"})
         return execute(name, plan, opened, described, problems, results, executor, configuration=configuration)
 
 
@@ -107,6 +111,7 @@ def execute(
         configuration=configuration,
         provenance=provenance(),
         datasets={dataset.name: _entry(dataset, plan) for dataset in opened},
+        separators={description.spec.name: _separator_entry(description) for description in described},
         problems=tuple(problems),
         reused=len(plan.done),
     )
@@ -114,10 +119,12 @@ def execute(
     entries = pl.DataFrame(plan.entries).with_columns(
         family=pl.col("separator").replace_strict(families), protocol=pl.lit(configuration.get("protocol", "query"))
     )
-    results.write_metrics(_metric_entries(manifest.datasets))
+    results.write_metrics(_metric_entries(plan))
     for dataset in opened:
-        results.write_scenes(plan.scenes.filter(pl.col("dataset") == dataset.name), version=plan.versions[dataset.name])
-    _write_cards(results, described)
+        results.write_scenes(plan.scenes.filter(pl.col("dataset") == dataset.name))
+    for description in described:
+        if description.card:
+            results.write_card(description.spec.name, description.card)
     results.write_manifest(manifest, entries)
 
     state = "interrupted"
@@ -135,6 +142,24 @@ def execute(
     return RunReport(name, len(entries), len(plan.done), dict(counts), tuple(problems))
 
 
+def new_run_name() -> str:
+    """A name for a run that has none: when it starts, and four digits so that two at once do not meet."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+def _refuse_other_configuration(results: Results, name: str, configuration: Mapping[str, Any]) -> None:
+    """A name stands for one configuration: going on under it with another would make the first one's cells vanish."""
+    known = results.run(name)
+    if known is None:
+        return
+    differs = [key for key in _IDENTITY if known.configuration.get(key) != configuration.get(key)]
+    if differs:
+        raise RunError(
+            f"run {name!r} is in {results.folder} with other {', '.join(differs)}; "
+            "give this one another name (run=NAME)"
+        )
+
+
 def _executor(config: RunConfig) -> Executor:
     if config.executor.kind == "inline":
         return InlineExecutor()
@@ -144,27 +169,23 @@ def _executor(config: RunConfig) -> Executor:
 def _spec(name: str, options: Mapping[str, Mapping[str, Any]]) -> SeparatorSpec:
     try:
         path = plugins.resolve("separators", name)
-        return SeparatorSpec(name=name, path=path, options=dict(options.get(_option_name(name), {})))
+        return SeparatorSpec(name=name, path=path, options=dict(options.get(plugins.option_name(name), {})))
     except plugins.PluginError as error:
         raise RunError(str(error)) from error
 
 
-def _option_name(name: str) -> str:
-    """What stands after ``options.``: a plug-in's name, or the object's own of ``module:object``."""
-    return name.rpartition(":")[2]
-
-
-def _check_metrics(metrics: Iterable[str] | None) -> None:
-    try:
-        for name in metrics or ():
-            plugins.resolve("metrics", name)
-    except plugins.PluginError as error:
-        raise RunError(str(error)) from error
+def _metrics(names: Sequence[str] | None) -> dict[str, str] | None:
+    if names is None:
+        return None
+    metrics, failures = load_metrics(names)
+    if failures:
+        raise RunError("; ".join(failures))
+    return metrics
 
 
 def _check_options(config: RunConfig) -> None:
     """Options for something that is not in the run are a typing error."""
-    known = {_option_name(name) for name in (*config.separators, *config.datasets)}
+    known = {plugins.option_name(name) for name in (*config.separators, *config.datasets)}
     if "mini" in config.datasets:
         known |= set(plugins.plugins("datasets"))
     for kind, section in (("options", config.options), ("data", config.data)):
@@ -187,17 +208,26 @@ def _entry(opened: OpenedDataset, plan: Plan) -> DatasetEntry:
         citation=opened.info.citation,
         url=opened.info.url,
         columns=dataset.columns,
-        metrics=dataset.metrics,
+        metrics=tuple(opened.metrics),
         caveat=opened.caveat,
         scenes=len(opened.scenes),
         version=plan.versions[opened.name],
     )
 
 
-def _metric_entries(datasets: Mapping[str, DatasetEntry]) -> dict[str, MetricEntry]:
-    ids = sorted({metric for entry in datasets.values() for metric in entry.metrics})
-    metrics = [plugins.load("metrics", name) for name in ids]
-    return {metric.id: metric_entry(metric) for metric in metrics}
+def _separator_entry(description: Description) -> SeparatorEntry:
+    return SeparatorEntry(
+        path=description.spec.path,
+        options=dict(description.options or description.spec.options),
+        code=description.code,
+        weights=description.weights,
+        variant=description.variant,
+    )
+
+
+def _metric_entries(plan: Plan) -> dict[str, MetricEntry]:
+    wanted = {metric: plugin for job in plan.cells for metric, plugin in job.metrics.items()}
+    return {metric: metric_entry(load_metric(plugin)) for metric, plugin in sorted(wanted.items())}
 
 
 def metric_entry(metric: Metric) -> MetricEntry:
@@ -210,17 +240,6 @@ def metric_entry(metric: Metric) -> MetricEntry:
         undefined=metric.undefined,
         aggregations=metric.aggregations,
     )
-
-
-def _write_cards(results: Results, described: Sequence[Description]) -> None:
-    for description in described:
-        if description.card:
-            text = json.dumps(dict(description.card), indent=1, ensure_ascii=False)
-            results.write_text(Path("cards") / f"{_file_name(description.spec.name)}.json", text)
-
-
-def _file_name(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)
 
 
 def _compact_if_many(results: Results) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from bench.executors.inline import InlineExecutor
 from bench.external import EstimatesError, Matched, attach, describe_external, match
 from bench.plan import Planner
 from bench.progress import spinner
-from bench.run import RunReport, execute
+from bench.run import RunReport, execute, new_run_name
 from reports.results import Results
 
 
@@ -35,8 +34,11 @@ def score_files(
     opened, problems = open_datasets([dataset], folders={dataset: root}, options={dataset: options or {}})
     if not opened:
         raise EstimatesError(problems[0].message)
+    if len(opened) > 1:
+        names = ", ".join(one.name for one in opened)
+        raise EstimatesError(f"{dataset} stands for {len(opened)} data sets ({names}); score them one by one")
     store = Results(results)
-    run = run_name or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    run = run_name or new_run_name()
     described = [describe_external(name)]
     matched = match(opened[0].scenes, estimates, table)
     if not matched.files:
@@ -46,9 +48,8 @@ def score_files(
             f"{first.id}/{first.targets[0].target.label}.wav (see --map for other names)"
         )
     with spinner("plan") as tell:
-        plan = Planner(results=store, run=run, progress=tell).plan(opened, described)
-        scored = {key: frozenset(metrics or ()) for key, metrics in store.cells().select("key", "metrics").iter_rows()}
-        plan = attach(plan, opened[0], matched, scored)
+        planner = Planner(results=store, run=run, progress=tell)
+        plan = attach(planner.plan(opened, described), planner, matched)
     configuration = {"protocol": "query", "score": name, "estimates": str(estimates)}
     with InlineExecutor() as executor:
         report = execute(run, plan, opened, described, problems, store, executor, configuration=configuration)

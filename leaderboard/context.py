@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 from leaderboard.paths import slug
 from reports.aggregate import parse_column
 from reports.figures import Kind
-from reports.results import Results, ResultsError
+from reports.results import Results, ResultsError, file_name
 from reports.schema import Manifest, MetricEntry, Problem
 from reports.tables import Board, boards
 
@@ -79,7 +78,7 @@ class Site:
 
     def card(self, separator: str) -> Mapping[str, Any] | None:
         """The model card of a separator; its file's name holds letters, digits, dots, dashes and underscores only."""
-        return self.cards.get(re.sub(r"[^\w.-]", "_", separator))
+        return self.cards.get(file_name(separator))
 
     def board_name(self, board: Board) -> str:
         """The data set's name, with split and protocol where it has several boards."""

@@ -7,15 +7,18 @@
     cells/*.parquet     status, reason, time and memory, by key
     scores/*.parquet    one row per key, target and metric
     scenes/*.parquet    what each scene is: length, rate, recordings behind it, notes
-    cards/*.json        model cards          metrics.json   definitions of the metrics
+    metrics/*.json      definitions of the metrics
+    cards/*.json        model cards
     audio/              cached estimates and listening excerpts
 
 Cells and scores are folders of parts. A part is written under a temporary name, synced and renamed; scores first,
-their cell last. A score counts once the cell written with it (the same ``part``) is there.
+their cell last. A score counts once the cell written with it (the same ``part``) is there, and a cell once all
+its scores are.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal
 
 import polars as pl
@@ -25,6 +28,8 @@ SCHEMA_VERSION: Final = 1
 
 Status = Literal["ok", "skip", "error", "timeout", "oom", "nan"]
 STATUSES: Final = ("ok", "skip", "error", "timeout", "oom", "nan")
+RUN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What a run may be called: its name is the name of its files."""
 FINAL_STATUSES: Final = frozenset({"ok", "skip", "nan"})
 """Statuses that stand until their key changes."""
 
@@ -37,6 +42,7 @@ ENTRIES: Final = pl.Schema(
         "split": pl.String(),
         "scene": pl.String(),
         "protocol": pl.String(),
+        "variant": pl.String(),  # hash of the separator's code, options and weights
     }
 )
 
@@ -50,6 +56,8 @@ CELLS: Final = pl.Schema(
         "reason": pl.String(),
         "traceback": pl.String(),
         "metrics": pl.List(pl.String()),  # ids scored with this part
+        "failed_metrics": pl.List(pl.String()),  # ids that this part could not score, each with rows that say why
+        "score_rows": pl.Int32(),  # how many score rows were written with this part
         "attempts": pl.Int32(),
         "seconds": pl.Float64(),  # wall time of the separation alone; null where nothing was separated
         "cpu_seconds": pl.Float64(),
@@ -89,6 +97,7 @@ SCENES: Final = pl.Schema(
         "recordings": pl.List(pl.String()),
         "notes": pl.List(pl.String()),
         "content": pl.String(),  # hash of the scene's audio and annotation; null where it could not be read
+        "written_at": pl.Float64(),  # seconds since the epoch
     }
 )
 
@@ -130,6 +139,16 @@ class MetricEntry(_Strict):
     aggregations: tuple[str, ...]
 
 
+class SeparatorEntry(_Strict):
+    """Which code a run meant by a separator's name."""
+
+    path: str = Field(description="module:object")
+    options: dict[str, Any] = Field(description="as the constructor got them, its defaults included")
+    code: str = Field(description="hash of its code and of the versions of the libraries it imports")
+    weights: str | None = Field(default=None, description="SHA-256 of its weights")
+    variant: str = Field(description="hash of all of these, as in the entries")
+
+
 class Manifest(_Strict):
     """One run: written when it starts, and again when it ends."""
 
@@ -141,6 +160,7 @@ class Manifest(_Strict):
     configuration: dict[str, Any]
     provenance: dict[str, Any]
     datasets: dict[str, DatasetEntry]
+    separators: dict[str, SeparatorEntry] = Field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     counts: dict[str, int] = Field(default_factory=dict, description="cells by status, when finished")
     reused: int = Field(default=0, description="cells whose results were there before the run")

@@ -52,7 +52,7 @@ class HPSS(ComponentSeparator):
     The median over time keeps the horizontal ridges of a spectrogram, the median over frequency the vertical ones.
 
     Args:
-        kernel_size: length of the median filters, in frames and bins; or one for each.
+        kernel: length of the median filters, in frames and bins; or one for each.
         mask_type: ``"soft"`` or ``"binary"``.
 
     Raises:
@@ -62,11 +62,11 @@ class HPSS(ComponentSeparator):
     family = "primitive"
     components = COMPONENTS
 
-    def __init__(self, *, kernel_size: int | tuple[int, int] = 31, mask_type: MaskType = "soft") -> None:
+    def __init__(self, *, kernel: int | tuple[int, int] = 31, mask_type: MaskType = "soft") -> None:
         check_mask_type(mask_type)
-        kernels = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        kernels = (kernel, kernel) if isinstance(kernel, int) else tuple(kernel)
         if len(kernels) != 2 or min(kernels) < 1:
-            raise ValueError(f"kernel_size must be one or two numbers from 1 up, not {kernel_size}")
+            raise ValueError(f"kernel must be one or two numbers from 1 up, not {kernel}")
         self.kernels = kernels
         self.mask_type = mask_type
 

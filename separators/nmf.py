@@ -76,7 +76,7 @@ class SupervisedNMF(Separator):
         digest = hashlib.sha256(f"{stft} {context.seed}".encode())
         for example in query.examples:
             digest.update(str(tuple(example.shape)).encode())
-            digest.update(example.cpu().contiguous().numpy())
+            digest.update(example.cpu().contiguous().numpy().tobytes())
         known = digest.hexdigest()
         if known not in self._learnt:
             self._learnt[known] = self._learn(query, stft, context)

@@ -11,7 +11,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -29,11 +29,20 @@ from ontology.targets import Target
 from reports.schema import Status
 
 ATTEMPTS: Final = 2
-"""Times a cell is tried whose worker died or was stopped."""
+"""Times a cell is tried whose worker died, was stopped, or ran out of memory."""
 POLL_SECONDS: Final = 0.1
 START_SECONDS: Final = 120.0
 """How long a worker may take to start: it imports torch, which can take long on a cold disk."""
+STARTS: Final = 4
+"""Failed starts in a row after which the pool gives up."""
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+Finish = Callable[[Task, object, Status | None, str], None]
+"""Takes a task with its result, or with the status and reason of its failure."""
+
+
+class PoolError(RuntimeError):
+    """No worker process can be started; the message says what became of the last one."""
 
 
 @dataclass
@@ -57,6 +66,7 @@ class PoolExecutor(Executor):
         self._threads = max(1, cores // self.workers)
         self._limits = limits or Limits()
         self._crew: list[_Worker] = []
+        self._failed_starts = 0
 
     def describe(self, specs: Sequence[SeparatorSpec], targets: Sequence[Target]) -> list[Description]:
         described: dict[str, Description] = {}
@@ -90,94 +100,109 @@ class PoolExecutor(Executor):
 
     def close(self) -> None:
         for worker in self._crew:
-            _kill(worker)
+            _end(worker)
         self._crew.clear()
 
-    def _work(
-        self, tasks: Sequence[Task], finish: Callable[[Task, object, Status | None, str], None]
-    ) -> Iterator[None]:
-        """Do all tasks; ``finish`` gets each with its result, or with the status and reason of its failure."""
+    def _work(self, tasks: Sequence[Task], finish: Finish) -> Iterator[None]:
+        """Do all tasks, handing each to ``finish`` when it is done or given up."""
         waiting = _Queue(tasks)
         while waiting or any(worker.task for worker in self._crew):
-            self._assign(waiting)
+            self._assign(waiting, finish)
             self._collect(waiting, finish)
-            yield
             self._enforce(waiting, finish)
             yield
 
-    def _assign(self, waiting: _Queue) -> None:
+    def _assign(self, waiting: _Queue, finish: Finish) -> None:
         busy = sum(worker.task is not None for worker in self._crew)
         for _ in range(min(self.workers, busy + len(waiting)) - len(self._crew)):
             self._crew.append(self._start())
         for worker in self._crew:
-            if worker.ready and worker.task is None and waiting:
-                task = waiting.take(worker.identity)
-                try:
-                    worker.connection.send(task)
-                except OSError:  # it died while idle; another one takes the task
-                    waiting.put_back(task)
-                    continue
-                worker.task, worker.since, worker.identity = task, time.monotonic(), _identity(task)
+            if not worker.ready or worker.task is not None or not waiting:
+                continue
+            task = waiting.take(worker.identity)
+            try:
+                worker.connection.send(task)
+            except OSError:  # it died while idle; another one takes the task
+                waiting.put_back(task)
+                continue
+            except Exception as error:  # pickling raises whatever the object at fault does
+                finish(task, None, "error", f"cannot be sent to a worker: {type(error).__name__}: {error}")
+                continue
+            worker.task, worker.since, worker.identity = task, time.monotonic(), _identity(task)
 
-    def _collect(self, waiting: _Queue, finish: Callable[[Task, object, Status | None, str], None]) -> None:
+    def _collect(self, waiting: _Queue, finish: Finish) -> None:
         by_connection = {worker.connection: worker for worker in self._crew}
         for connection in wait(list(by_connection), timeout=POLL_SECONDS):
             assert isinstance(connection, Connection)
-            worker = by_connection[connection]
-            try:
-                message = connection.recv()
-            except (EOFError, OSError):
-                worker.process.join(timeout=5)
-                self._lose(worker, waiting, finish, "error", f"worker died ({_exit(worker.process)})")
-                continue
-            if worker.task is None:
-                worker.ready = True
-            else:
-                task, worker.task = worker.task, None
-                finish(task, message, None, "")
+            self._receive(by_connection[connection], waiting, finish)
 
-    def _enforce(self, waiting: _Queue, finish: Callable[[Task, object, Status | None, str], None]) -> None:
-        now = time.monotonic()
+    def _receive(self, worker: _Worker, waiting: _Queue, finish: Finish) -> None:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            self._lose(worker, waiting, finish, "error")
+            return
+        except Exception as error:  # unpickling, too
+            reason = f"its result cannot be read: {type(error).__name__}: {error}"
+            self._lose(worker, waiting, finish, "error", reason)
+            return
+        if worker.task is None:
+            worker.ready, self._failed_starts = True, 0
+            return
+        task, worker.task = worker.task, None
+        if isinstance(message, Outcome) and message.status == "oom" and self._again(task, waiting):
+            self._lose(worker, waiting, finish, "oom")  # a fresh process starts with fresh memory
+        else:
+            finish(task, message, None, "")
+
+    def _enforce(self, waiting: _Queue, finish: Finish) -> None:
         for worker in list(self._crew):
-            if not worker.ready:
-                if now - worker.since > START_SECONDS:
-                    _kill(worker)
-                    raise RuntimeError(f"a worker process did not start within {START_SECONDS:.0f} s")
+            spent = time.monotonic() - worker.since
+            if worker.connection.poll():
+                continue  # it has something to say; that counts, however late
+            if worker.process.exitcode is not None:  # a process of its own making may hold its pipe open
+                self._lose(worker, waiting, finish, "error")
+            elif not worker.ready:
+                if spent > START_SECONDS:
+                    self._lose(worker, waiting, finish, "error", f"did not start within {START_SECONDS:.0f} s")
+            elif worker.task is None:
                 continue
-            if worker.task is None:
-                continue
-            if now - worker.since > self._limits.seconds:
-                _kill(worker)
+            elif spent > self._limits.seconds:
                 reason = f"stopped after {self._limits.seconds:g} s (limits.seconds)"
                 self._lose(worker, waiting, finish, "timeout", reason)
             elif _resident_gb(worker.process) > self._limits.memory_gb:
-                _kill(worker)
                 reason = f"stopped above {self._limits.memory_gb:g} GB of memory (limits.memory_gb)"
                 self._lose(worker, waiting, finish, "oom", reason)
 
     def _lose(
-        self,
-        worker: _Worker,
-        waiting: _Queue,
-        finish: Callable[[Task, object, Status | None, str], None],
-        status: Status,
-        reason: str,
+        self, worker: _Worker, waiting: _Queue, finish: Finish, status: Status, reason: str | None = None
     ) -> None:
-        """Give up a worker; its task gets another attempt, or its failure becomes its result."""
+        """Give up a worker; its task gets another attempt, or its failure becomes its result.
+
+        Without a ``reason`` it died by itself, and how it ended is the reason.
+        """
         self._crew.remove(worker)
-        _kill(worker)
+        ended = _end(worker)
+        reason = reason or f"worker died ({ended})"
         if not worker.ready:
-            raise RuntimeError(f"a worker process could not start: {reason}")
-        task = worker.task
-        if isinstance(task, RunTask) and task.attempt < ATTEMPTS:
-            waiting.put_back(RunTask(task.job, attempt=task.attempt + 1))
-        elif task is not None:
-            finish(task, None, status, reason)
+            self._failed_starts += 1
+            if self._failed_starts >= STARTS:
+                raise PoolError(f"no worker process can be started: {reason}; executor=inline runs without any")
+        elif worker.task is not None and not self._again(worker.task, waiting):
+            finish(worker.task, None, status, reason)
+
+    @staticmethod
+    def _again(task: Task, waiting: _Queue) -> bool:
+        """Put a cell back for another attempt if it has one left."""
+        if not isinstance(task, RunTask) or task.attempt >= ATTEMPTS:
+            return False
+        waiting.put_back(RunTask(task.job, attempt=task.attempt + 1))
+        return True
 
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=worker_main, args=(theirs, self._threads), daemon=True)
+        process = context.Process(target=worker_main, args=(theirs, self._threads, ATTEMPTS), daemon=True)
         with _threads_in_environment(self._threads):
             process.start()
         theirs.close()
@@ -208,26 +233,45 @@ def _identity(task: Task) -> str:
     return task.spec.identity if isinstance(task, DescribeTask) else task.job.spec.identity
 
 
-def _kill(worker: _Worker) -> None:
-    worker.process.kill()
-    worker.process.join(timeout=10)
+def _end(worker: _Worker) -> str:
+    """End a worker with all it started, and say how it had ended if it had."""
+    process = worker.process
+    ended = _how(process.exitcode) if _exited_within(process, 0.2) else "closed its pipe"
+    with suppress(ProcessLookupError, PermissionError):
+        if process.pid and os.getpgid(process.pid) == process.pid:  # it may not have come so far as to have a group
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    _exited_within(process, 5.0)
     worker.connection.close()
+    return ended
 
 
-def _exit(process: BaseProcess) -> str:
-    code = process.exitcode
-    if code is None:
-        return "closed its pipe"
-    if code < 0:
+def _exited_within(process: BaseProcess, seconds: float) -> bool:
+    """Wait for a process by asking for its status: joining would wait for whatever inherited its pipes as well."""
+    end = time.monotonic() + seconds
+    while process.exitcode is None and time.monotonic() < end:
+        time.sleep(0.01)
+    return process.exitcode is not None
+
+
+def _how(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"exit status {code}"
+    try:
         return f"signal {signal.Signals(-code).name}"
-    return f"exit status {code}"
+    except ValueError:  # real-time signals have no name
+        return f"signal {-code}"
 
 
 def _resident_gb(process: BaseProcess) -> float:
-    try:
-        return psutil.Process(process.pid).memory_info().rss / 2**30
-    except psutil.Error:
-        return 0.0  # it is gone; its closed pipe tells
+    """Resident memory of a process and of all it started."""
+    total = 0
+    with suppress(psutil.Error):  # it is gone; its closed pipe tells
+        root = psutil.Process(process.pid)
+        for one in (root, *root.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += one.memory_info().rss
+    return total / 2**30
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -34,11 +35,14 @@ class RunTask:
 Task = DescribeTask | RunTask
 
 
-def worker_main(connection: Connection, threads: int) -> None:
+def worker_main(connection: Connection, threads: int, last_attempt: int) -> None:
     """Serve tasks until the other end of ``connection`` closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a plug-in that prints must not spoil the results on stdout
+    # A group of its own: an interrupt at the terminal reaches the parent alone, and what a plug-in starts can be ended
+    # with it.
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a plug-in that prints must not spoil the results on stdout
 
     import torch
 
@@ -56,12 +60,16 @@ def worker_main(connection: Connection, threads: int) -> None:
         if isinstance(task, DescribeTask):
             connection.send(describe(task.spec, task.targets))
         else:
-            connection.send(run_job(task.job, loaded, attempt=task.attempt))
+            last = task.attempt >= last_attempt
+            connection.send(run_job(task.job, loaded, attempt=task.attempt, last=last))
 
 
 def _die_with_parent() -> None:
-    """End this process soon after its parent is gone, even in the middle of a separator that never returns."""
+    """End this process when its parent is gone, even in the middle of a separator that never returns."""
     parent = os.getppid()
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1  # from <linux/prctl.h>
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
     def watch() -> None:
         while os.getppid() == parent:

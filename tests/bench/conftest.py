@@ -12,6 +12,7 @@ import pytest
 from bench import codehash
 from bench.datasets import mini as embedded
 from bench.datasets.mini.extras import INSTALL, PACKAGES
+from bench.execute import load_metric
 
 
 @pytest.fixture(scope="session")
@@ -28,5 +29,7 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plug-ins are found in the working directory: what one test's folder added must not serve the next test."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.delitem(sys.modules, "kit_plugins", raising=False)
-    codehash._tree.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("kit_")]:
+        monkeypatch.delitem(sys.modules, name)
+    load_metric.cache_clear()
+    monkeypatch.setattr(codehash, "_FIRST_SEEN", {})

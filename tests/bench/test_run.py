@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import soundfile
 
 from bench.config import compose
+from bench.execute import load_metric
 from bench.run import RunError, RunReport, run
 from reports.results import Results
 
@@ -68,13 +70,10 @@ def test_the_same_run_again_computes_nothing_and_shows_the_same_rows(workplace: 
 def test_an_edited_comment_keeps_the_cache_and_an_edited_statement_does_not(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bench import codehash
-
     def edit(old: str, new: str) -> None:
         file = workplace / f"{NAMES}.py"
         file.write_text(file.read_text().replace(old, new))
         monkeypatch.delitem(sys.modules, NAMES, raising=False)
-        codehash._tree.cache_clear()
 
     start(workplace, separators=f"[{NAMES}:Good]")
     edit("import os, time", "# a remark\nimport os, time")
@@ -86,9 +85,9 @@ def test_an_edited_comment_keeps_the_cache_and_an_edited_statement_does_not(
 def test_options_audio_and_seed_each_change_the_key(workplace: Path) -> None:
     good = f"[{NAMES}:Good]"
     keys = set()
-    for extra in ((), ("options.Good.gain=0.5",), ("seed=1",)):
-        start(workplace, *extra, separators=good)
-        keys |= set(rows(workplace, "a")["key"])
+    for name, extra in (("a", ()), ("b", ("options.Good.gain=0.5",)), ("c", ("seed=1",))):
+        start(workplace, *extra, separators=good, name=name)
+        keys |= set(rows(workplace, name)["key"])
     song = workplace / "musdb" / "test" / "Band 0 - Song" / "bass.wav"
     audio, rate = soundfile.read(song)
     soundfile.write(song, audio * 0.9, rate, subtype="PCM_16")
@@ -112,9 +111,9 @@ def test_a_misspelt_option_is_a_row_that_names_the_nearest(workplace: Path) -> N
 
 def test_a_new_metric_is_scored_without_the_old_ones_again(workplace: Path) -> None:
     start(workplace, "metrics=[sdr@1]", separators=f"[{NAMES}:Good]")
-    old = rows(workplace)
-    start(workplace, "metrics=[sdr@1,sdri@1]", separators=f"[{NAMES}:Good]")
-    new = rows(workplace)
+    old = rows(workplace).drop("run")
+    start(workplace, "metrics=[sdr@1,sdri@1]", separators=f"[{NAMES}:Good]", name="b")
+    new = rows(workplace).drop("run")
     assert set(new["metric"]) == {"sdr@1", "sdri@1"}
     assert new.filter(pl.col("metric") == "sdr@1").equals(old)
 
@@ -123,9 +122,9 @@ def test_kept_estimates_spare_the_separation_and_score_alike(workplace: Path) ->
     good = f"[{NAMES}:Good]"
     start(workplace, "metrics=[sdr@1]", "estimates=keep", separators=good)
     before = calls(workplace)
-    start(workplace, "metrics=[sdr@1,sdri@1]", separators=good)
+    start(workplace, "metrics=[sdr@1,sdri@1]", separators=good, name="b")
     assert calls(workplace) == before
-    start(workplace, "metrics=[sdr@1,sdri@1]", f"results={workplace / 'fresh'}", separators=good)
+    start(workplace, "metrics=[sdr@1,sdri@1]", f"results={workplace / 'fresh'}", separators=good, name="b")
     fresh = Results(workplace / "fresh").rows()
     assert fresh.equals(rows(workplace))
 
@@ -245,7 +244,7 @@ def test_no_data_at_all_is_one_clear_line(workplace: Path, name: str) -> None:
     [
         ("separators=[hpps]", "did you mean hpss"),
         ("metrics=[sdi@1]", "did you mean"),
-        ("options.hpss.kernel_size=3", "not in this run"),
+        ("options.hpss.kernel=3", "not in this run"),
         ("data.musdb=x", "not in this run"),
     ],
 )
@@ -286,7 +285,7 @@ def test_scores_without_their_cell_do_not_count(workplace: Path) -> None:
 
 def test_compaction_changes_no_row(workplace: Path) -> None:
     start(workplace, separators="[mixture,half]")
-    start(workplace, "metrics=[leakage@1,sdr@1]", separators="[mixture]")
+    start(workplace, "metrics=[leakage@1,sdr@1]", separators="[mixture]", name="b")
     results = Results(workplace / "results")
     before = results.rows()
     parts, left = results.compact()
@@ -296,11 +295,164 @@ def test_compaction_changes_no_row(workplace: Path) -> None:
 
 
 def test_results_of_two_machines_merge_by_copying(workplace: Path) -> None:
-    import shutil
-
     start(workplace, separators="[mixture]", name="one")
     start(workplace, f"results={workplace / 'other'}", separators="[half]", name="two")
-    for kind in ("cells", "scores", "runs", "scenes"):
-        for file in (workplace / "other" / kind).iterdir():
-            shutil.copy(file, workplace / "results" / kind)
-    assert set(rows(workplace)["separator"]) == {"mixture", "half"}
+    other = Results(workplace / "other").rows()
+    for file in (workplace / "other").rglob("*.*"):
+        target = workplace / "results" / file.relative_to(workplace / "other")
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(file, target)
+    merged = rows(workplace)
+    assert set(merged["separator"]) == {"mixture", "half"}
+    assert merged.filter(pl.col("separator") == "half").equals(other)
+    assert set(merged["status"]) == {"ok"}
+
+
+class TestWhatCountsAsTheSame:
+    """A key must change with everything that can change a number, and with nothing else."""
+
+    def edit(self, workplace: Path, name: str, old: str, new: str) -> None:
+        file = workplace / f"{name}.py"
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new))
+        for module in ("kit_helper", NAMES):
+            sys.modules.pop(module, None)
+
+    def test_a_module_beside_the_plug_in(self, workplace: Path) -> None:
+        (workplace / "kit_helper.py").write_text("GAIN = 1.0\n")
+        self.edit(workplace, NAMES, "import os, time", "import os, time\nimport kit_helper")
+        start(workplace, separators=f"[{NAMES}:Good]")
+        self.edit(workplace, "kit_helper", "GAIN = 1.0", "GAIN = 0.25")
+        assert start(workplace, separators=f"[{NAMES}:Good]").reused == 0
+
+    def test_code_edited_after_it_was_imported_is_refused(self, workplace: Path) -> None:
+        start(workplace, separators=f"[{NAMES}:Good]")
+        file = workplace / f"{NAMES}.py"
+        file.write_text(file.read_text().replace("return self.gain", "return 2 * self.gain"))
+        report = start(workplace, separators=f"[{NAMES}:Good]", name="b")
+        assert report.counts == {"error": 2}
+        assert "edited after it was imported; start a new process" in rows(workplace, "b")["reason"][0]
+
+    def test_a_package_that_cannot_be_imported_is_no_hindrance_where_it_is_not_imported(self, workplace: Path) -> None:
+        (workplace / "lp" / "training").mkdir(parents=True)
+        (workplace / "lp" / "__init__.py").touch()
+        (workplace / "lp" / "training" / "__init__.py").write_text("raise ImportError('needs a GPU')")
+        (workplace / "lp" / "training" / "loop.py").touch()
+        self.edit(workplace, NAMES, "import os, time", "import os, time\ndef train():\n    import lp.training.loop\n")
+        assert start(workplace, separators=f"[{NAMES}:Good]").counts == {"ok": 2}
+
+    def test_a_metric_of_another_version(self, workplace: Path) -> None:
+        metric = workplace / "kit_metric.py"
+        metric.write_text(
+            "import torch\nfrom bench.metrics.base import Metric\n"
+            "M = Metric(name='mine', version=1, function=lambda estimates: torch.ones(len(estimates)),\n"
+            "    needs=('estimates',), unit='', better='higher', title='Mine', definition='', undefined='')\n"
+        )
+        start(workplace, "metrics=[kit_metric:M]")
+        metric.write_text(metric.read_text().replace("version=1", "version=2").replace("torch.ones", "torch.zeros"))
+        sys.modules.pop("kit_metric")
+        load_metric.cache_clear()
+        start(workplace, "metrics=[kit_metric:M]", name="b")
+        assert set(rows(workplace, "b").filter(pl.col("metric") == "mine@2")["value"]) == {0.0}
+
+    def test_numbers_drawn_from_global_generators_are_seeded(self, workplace: Path) -> None:
+        self.edit(workplace, NAMES, "return self.gain * torch", "import numpy; return numpy.random.rand() * torch")
+        start(workplace, separators=f"[{NAMES}:Good]")
+        start(workplace, f"results={workplace / 'again'}", separators=f"[{NAMES}:Good]")
+        assert rows(workplace).equals(Results(workplace / "again").rows())
+
+
+def test_a_metric_that_fails_costs_its_own_rows_and_stands_until_it_is_retried(workplace: Path) -> None:
+    (workplace / "kit_metric.py").write_text(
+        "from bench.metrics.base import Metric\ndef fail(estimates):\n    raise MemoryError('too much')\n"
+        "M = Metric(name='bad', version=1, function=fail, needs=('estimates',), unit='', better='higher',\n"
+        "    title='Bad', definition='', undefined='')\n"
+    )
+    start(workplace, "metrics=[sdr@1]", name="a")
+    before = rows(workplace, "a")
+    start(workplace, "metrics=[sdr@1,kit_metric:M]", name="b")
+    after = rows(workplace, "b")
+    bad = after.filter(pl.col("metric") == "bad@1")
+    assert set(bad["status"]) == {"error"}
+    assert "too much" in bad["reason"][0]
+    assert rows(workplace, "a").filter(pl.col("metric") == "sdr@1").equals(before)
+    assert start(workplace, "metrics=[sdr@1,kit_metric:M]", name="b").reused == 2
+    assert start(workplace, "metrics=[sdr@1,kit_metric:M]", "retry=error", name="b").reused == 0
+
+
+def test_a_cell_whose_scores_were_lost_runs_again(workplace: Path) -> None:
+    start(workplace)
+    whole = rows(workplace)
+    next((workplace / "results" / "scores").glob("*.parquet")).unlink()
+    assert rows(workplace).filter(pl.col("status") == "pending").height == 1
+    assert start(workplace).reused == 1
+    assert rows(workplace).equals(whole)
+
+
+def test_merging_parts_while_a_cell_is_being_written_keeps_its_scores(workplace: Path) -> None:
+    start(workplace)
+    whole = rows(workplace)
+    cells = workplace / "results" / "cells"
+    late = next(cells.glob("*.parquet"))
+    waiting = workplace / late.name
+    late.rename(waiting)  # its scores are written, the cell is still to come
+    Results(workplace / "results").compact()
+    waiting.rename(cells / late.name)
+    assert rows(workplace).equals(whole)
+
+
+def test_one_figure_never_mixes_two_variants_of_a_separator(workplace: Path) -> None:
+    start(workplace, separators=f"[{NAMES}:Good]", name="a")
+    start(workplace, "options.Good.gain=0.5", "limit=1", separators=f"[{NAMES}:Good]", name="b")
+    assert set(rows(workplace)["scene"]) == {"Band 0 - Song"}
+    assert rows(workplace, "a")["scene"].n_unique() == 2
+
+
+def test_two_runs_in_one_second_have_two_names(workplace: Path) -> None:
+    names = {start(workplace, "run=null").run for _ in range(3)}
+    assert len(names) == 3
+
+
+def test_a_name_stands_for_one_configuration(workplace: Path) -> None:
+    start(workplace, name="night")
+    with pytest.raises(RunError, match=r"'night' .* with other separators; give this one another name"):
+        start(workplace, separators="[half]", name="night")
+    start(workplace, "limits.seconds=60", name="night")
+
+
+def test_options_of_a_data_set_by_path_reach_it(workplace: Path) -> None:
+    (workplace / "kit_data.py").write_text(
+        "from bench.datasets.musdb18 import Musdb18\nclass Mine(Musdb18):\n    name = 'mine'\n"
+    )
+    report = run(compose([
+        "separators=[mixture]", "datasets=[kit_data:Mine]", "options.Mine.targets=[vocals]", "executor=inline",
+        f"data.Mine={workplace / 'musdb'}", f"results={workplace / 'results'}", "run=a",
+    ]))  # fmt: skip
+    assert report.counts == {"ok": 2}
+    assert set(rows(workplace)["target"]) == {"vocals"}
+
+
+def test_a_data_set_that_raises_anything_is_a_problem(workplace: Path) -> None:
+    (workplace / "kit_data.py").write_text(
+        "from bench.datasets.musdb18 import Musdb18\nclass Mine(Musdb18):\n"
+        "    def scenes(self):\n        raise KeyError('stems')\n"
+    )
+    report = start(workplace, "datasets=[musdb18,kit_data:Mine]", f"data.root={workplace / 'musdb'}")
+    assert report.counts == {"ok": 2}
+    assert "KeyError" in report.problems[0].message
+
+
+def test_a_separator_that_exits_in_this_process_is_a_row(workplace: Path) -> None:
+    plugin = workplace / f"{NAMES}.py"
+    plugin.write_text(plugin.read_text().replace('raise RuntimeError("boom")', "raise SystemExit(3)"))
+    assert start(workplace, separators=f"[{NAMES}:Raises,mixture]").counts == {"error": 2, "ok": 2}
+
+
+def test_scenes_of_equal_audio_in_two_data_sets_keep_their_own_recordings(workplace: Path) -> None:
+    shutil.copytree(workplace / "musdb", workplace / "copy")
+    (workplace / "copy" / "test").rename(workplace / "copy" / "train")
+    start(workplace, name="one")
+    before = Results(workplace / "results").scenes()
+    start(workplace, f"data.musdb18={workplace / 'copy'}", "options.musdb18.split=train", name="two")
+    after = Results(workplace / "results").scenes().filter(pl.col("split") == "test")
+    assert after.equals(before)

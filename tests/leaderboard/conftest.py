@@ -128,7 +128,6 @@ class Writer:
         *,
         problems: tuple[Problem, ...] = (),
         run: str = "night-1",
-        scenes_version: str = "v1",
         state: Literal["running", "finished", "interrupted"] = "finished",
     ) -> Path:
         """Write manifest, scenes, metrics and cards; returns the folder."""
@@ -141,7 +140,7 @@ class Writer:
             datasets=self.datasets, problems=problems, counts={"ok": 70, "skip": 9, "error": 3}, reused=4,
         )  # fmt: skip
         self.results.write_manifest(manifest, pl.DataFrame(self.entries, schema=ENTRIES))
-        self.results.write_scenes(pl.DataFrame(self.scenes, schema=SCENES), version=scenes_version)
+        self.results.write_scenes(pl.DataFrame(self.scenes, schema=SCENES))
         self.results.write_metrics({
             name: MetricEntry(title=title, unit="dB", better="higher", definition=definition,
                               undefined=f"{title} has no value: the reference is silent",

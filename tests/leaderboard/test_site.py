@@ -212,7 +212,7 @@ def test_two_splits_of_a_data_set_have_a_table_and_a_page_each(make_writer: Call
     for run in ("train", "test"):
         writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0)})
         writer.dataset("set", {f"{run}-scene": (("x",), ("r",))}, title="Set", split=run)
-        writer.finish(run=run, scenes_version=run)
+        writer.finish(run=run)
     site = build(tmp_path / "results", tmp_path / "site").parent
     assert "Set (test, query)" in text_of(site, "index.html")
     assert "Set (train, query)" in text_of(site, "index.html")
@@ -318,7 +318,8 @@ def test_a_run_without_cells_and_an_unknown_metric_still_build(make_writer: Call
     writer = make_writer(tmp_path / "unknown", separators={"mixture": ("baseline", 0.0)})
     writer.dataset("set", {"one": (("x",), ("r",))}, title="Set")
     folder = writer.finish()
-    (folder / "metrics.json").unlink()
+    for definition in (folder / "metrics").iterdir():
+        definition.unlink()
     site = build(folder, tmp_path / "b").parent
     assert "does not define the metric" in text_of(site, "metrics.html")
 

@@ -67,7 +67,7 @@ def make(
          "content": "c"}
         for scene in scenes
     ]  # fmt: skip
-    results.write_scenes(pl.DataFrame(known, schema=SCENES), version="v")
+    results.write_scenes(pl.DataFrame(known, schema=SCENES))
     (board,) = boards(results)
     return board
 

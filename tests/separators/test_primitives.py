@@ -270,12 +270,12 @@ def test_the_harmonic_part_of_a_few_frames_is_that_of_medians_over_mirrored_edge
 
     harmonic, percussive = medians(31, 2) ** 2, medians(17, 1) ** 2
     expected = stft.inverse(X * torch.from_numpy(harmonic / (harmonic + percussive)), samples)
-    assert sdr(expected, split(HPSS(kernel_size=(31, 17)), mixture)["harmonic"]) > 80
+    assert sdr(expected, split(HPSS(kernel=(31, 17)), mixture)["harmonic"]) > 80
 
 
 REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: HPSS(mask_type="hard"), "mask_type must be"),  # type: ignore[arg-type]
-    (lambda: HPSS(kernel_size=0), "kernel_size must be"),
+    (lambda: HPSS(kernel=0), "kernel must be"),
     (lambda: Repet(min_period=2.0, max_period=1.0), "0 < min_period <= max_period"),
     (lambda: Repet(period=0.0), "period must be positive"),
     (lambda: Repet(high_pass_cutoff=-1.0), "high_pass_cutoff must be"),

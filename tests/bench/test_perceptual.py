@@ -72,6 +72,13 @@ def test_the_level_does_not_count(package: Package) -> None:
     assert pesq(0.5 * e, s, sample_rate=RATE).values.tolist() == pytest.approx(expected, abs=1e-2)
 
 
+def test_silence_after_both_hardly_counts(package: Package) -> None:
+    e, s = noisy_voices(1)
+    longer = [np.concatenate([x, np.zeros_like(x[..., :RATE])], axis=-1) for x in (e, s)]
+    (before,), (after,) = (pesq(*pair, sample_rate=RATE).values.tolist() for pair in ((e, s), longer))
+    assert after == pytest.approx(before, abs=0.15)
+
+
 def test_an_exact_estimate_scores_highest(package: Package) -> None:
     e, s = noisy_voices(1)
     assert pesq(s, s, sample_rate=RATE).values.item() == pytest.approx(4.644, abs=1e-3)

@@ -9,8 +9,10 @@ import torch
 
 from bench.datasets.base import DatasetError
 from bench.datasets.voicebank_demand import VoicebankDemand
+from bench.plugins import load
 from bench.scene import SceneError
 from ontology import Ontology
+from reports.aggregate import parse_column
 
 
 def write_pair(
@@ -124,6 +126,18 @@ def test_other_files_in_the_folders_are_no_utterances(tmp_path: Path) -> None:
     (tmp_path / "noisy_testset_wav" / "._p232_001.wav").write_bytes(b"resource fork")
     (tmp_path / "noisy_testset_wav" / "log.txt").write_text("p232_009")
     assert [scene.id for scene in VoicebankDemand(tmp_path).scenes()] == ["p232_001"]
+
+
+def test_the_figures_of_the_papers_and_of_uss_are_columns_and_no_gain_buys_a_rank() -> None:
+    papers = ("pesq_wb@1", "csig@1", "cbak@1", "covl@1", "ssnr@1")
+    for aggregation in ("mean", "class-median-mean"):
+        assert {f"{metric}/{aggregation}" for metric in papers} <= set(VoicebankDemand.columns)
+    assert "stoi@1/mean" in VoicebankDemand.columns
+    assert VoicebankDemand.columns[0] == "si_sdri@1/mean"
+    for column in VoicebankDemand.columns:
+        metric, rule = parse_column(column)
+        assert metric in VoicebankDemand.metrics
+        assert rule.name in load("metrics", metric).aggregations
 
 
 def test_a_rate_that_is_none_is_refused_when_it_is_no_rate(tmp_path: Path) -> None:

@@ -20,8 +20,9 @@ _FOLDER = Path(__file__).parent / "data"
 LABEL_MAPS: Final = ("esc50", "fsdkaggle2018", "general_midi", "musdb18", "slakh2100", "voicebank_demand")
 """The maps there are."""
 
-# Other names of the same labels: SiSEC 2016 scored MUSDB18's targets, DCASE 2018 Task 2 used FSDKaggle2018.
-_SAME: Final = {"dcase2018": "fsdkaggle2018", "sisec2016": "musdb18"}
+# Other names of the same labels: SiSEC 2016 scored MUSDB18's targets, DCASE 2018 Task 2 used FSDKaggle2018, and
+# scenes of MUSDB18-HQ say so.
+_SAME: Final = {"dcase2018": "fsdkaggle2018", "musdb18-hq": "musdb18", "sisec2016": "musdb18"}
 
 
 @cache
@@ -29,8 +30,9 @@ def label_map(name: str) -> Mapping[str, Target]:
     """The targets of a data set by label, in the data set's own order; read-only.
 
     Args:
-        name: one of :data:`LABEL_MAPS`, or ``"dcase2018"`` or ``"sisec2016"``. ``"slakh2100"`` is keyed by
-            ``inst_class``, ``"general_midi"`` by the name of the program (by its number: :func:`midi_program`).
+        name: one of :data:`LABEL_MAPS`, or ``"dcase2018"``, ``"musdb18-hq"`` or ``"sisec2016"``. ``"slakh2100"`` is
+            keyed by ``inst_class``, ``"general_midi"`` by the name of the program (by its number:
+            :func:`midi_program`).
 
     Raises:
         KeyError: there is no such map; the message names those there are.

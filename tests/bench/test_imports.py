@@ -255,6 +255,8 @@ def test_the_split_is_told_or_asked_for(tmp_path: Path) -> None:
     assert {(row["separator"], row["dataset"], row["scene"]) for row in shown(tmp_path / "r")} == {
         ("UMX", "musdb18-hq", "Band - Song")
     }
+    (row,) = shown(tmp_path / "r", target="vocals", metric="sdr_bsseval_v4@1")
+    assert row["mid"] == Ontology.audioset()["Singing"].mid
 
 
 def test_the_command_imports_and_says_what_it_did(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class Resampler:
         defined = figures[~np.isnan(figures)]
         if len(defined) < 0.9 * len(figures):
             # Where many draws are empty, what is left no longer stands for the sampling distribution.
-            empty = 1 - len(defined) / len(figures)
-            return Interval(None, None, f"{100 * empty:.0f} % of the draws are empty ({count} recordings): no interval")
+            return Interval(None, None, f"{count} recordings: too few for an interval that means much")
         low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return Interval(float(low), float(high), f"few recordings ({count})" if count < FEW else None)
+        note = f"{count} recordings: too few to lean on the interval" if count < FEW else None
+        return Interval(float(low), float(high), note)

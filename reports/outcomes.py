@@ -1,9 +1,9 @@
-"""What became of every scene, target and metric for every separator: measured, skipped or failed, and why.
+"""What became of every scene, target and metric for every separator: measured, skipped, failed or not run, and why.
 
 The rules of the statistics start here. A target that is absent from a scene, or trivial in it, is left out for all
-separators. What a separator does not cover is skipped. All else that has no finite value has failed, and is imputed
-with the score of the ``mixture`` separator on the same scene and target: a failure never scores better than doing
-nothing.
+separators. What a separator does not cover is skipped. What nobody has asked of it yet is not run. All else that has
+no finite value has failed, and is imputed with the score of the ``mixture`` separator on the same scene and target: a
+failure never scores better than doing nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ import polars as pl
 FALLBACK: Final = "mixture"
 """The separator whose score stands in for a failed one."""
 
+NOT_RUN: Final = ("not run", "pending", "not scored")
+"""Statuses of what nobody asked a separator for: no entry, a cell still to come, a metric not computed there."""
+
 _ABSENT_OR_TRIVIAL = r"^(absent|trivial)\b"
 _PAIR = ["scene", "index"]
 
@@ -26,7 +29,7 @@ OUTCOMES: Final = pl.Schema(
         "index": pl.Int32(),
         "target": pl.String(),
         "metric": pl.String(),
-        "state": pl.Enum(["measured", "skipped", "failed"]),
+        "state": pl.Enum(["measured", "skipped", "failed", "not run"]),
         "status": pl.String(),  # that of the results folder, or "pending", "not run", "not scored"
         "value": pl.Float64(),  # as measured
         "used": pl.Float64(),  # what enters a figure: the value, or for a failure that of the mixture
@@ -42,16 +45,29 @@ def score_rows(cells: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     return named.with_columns(left_out=left_out)
 
 
-def left_out_pairs(rows: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of scene and target that no separator is judged on: ``scene, index, target, left_out, reason``."""
+def left_out_pairs(rows: pl.DataFrame, *elsewhere: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of scene and target that no separator is judged on: ``scene, index, target, left_out, reason``.
+
+    Absent and trivial are properties of the scene, so that any separator's word will do. Rows from ``elsewhere``, of
+    the same scenes in other runs, are asked about the pairs of which ``rows`` themselves tell neither by such a word
+    nor by a value.
+    """
+    found = [_marked(rows)]
+    told = rows.filter(pl.col("left_out").is_not_null() | (pl.col("status") == "ok"))
+    found += [_marked(other).join(told, on=_PAIR, how="anti") for other in elsewhere]
+    return pl.concat(found).unique(_PAIR, keep="first", maintain_order=True).sort(_PAIR)
+
+
+def _marked(rows: pl.DataFrame) -> pl.DataFrame:
     marked = rows.filter(pl.col("left_out").is_not_null()).sort("metric", "separator", nulls_last=True)
-    return marked.unique(_PAIR, keep="first").select(*_PAIR, "target", "left_out", "reason").sort(_PAIR)
+    return marked.unique(_PAIR, keep="first", maintain_order=True).select(*_PAIR, "target", "left_out", "reason")
 
 
-def sounding_pairs(rows: pl.DataFrame, scenes: pl.DataFrame) -> pl.DataFrame:
+def sounding_pairs(rows: pl.DataFrame, scenes: pl.DataFrame, left_out: pl.DataFrame) -> pl.DataFrame:
     """Pairs of scene and target that every separator is judged on: ``scene, index, target``.
 
-    They are those that have any score row, and, in scenes where nothing was scored, all that the scene lists.
+    They are those that have any score row, and, in scenes where nothing was scored, all that the scene lists, less
+    those that are ``left_out``.
     """
     scored = rows.select(*_PAIR, "target").unique(_PAIR, keep="first")
     untouched = scenes.join(scored, on="scene", how="anti").select("scene", target="targets")
@@ -61,23 +77,32 @@ def sounding_pairs(rows: pl.DataFrame, scenes: pl.DataFrame) -> pl.DataFrame:
         .drop_nulls("target")
         .select(scored.columns)
     )
-    return pl.concat([scored, listed]).join(left_out_pairs(rows), on=_PAIR, how="anti").sort(_PAIR)
+    return pl.concat([scored, listed]).join(left_out, on=_PAIR, how="anti").sort(_PAIR)
 
 
-def outcomes(cells: pl.DataFrame, rows: pl.DataFrame, scenes: pl.DataFrame, *, headline: Sequence[str]) -> pl.DataFrame:
+def outcomes(
+    cells: pl.DataFrame, rows: pl.DataFrame, scenes: pl.DataFrame, left_out: pl.DataFrame, *, headline: Sequence[str]
+) -> pl.DataFrame:
     """One row per separator, scene, target and metric that applies to it, with the columns of :data:`OUTCOMES`.
 
     Args:
         cells: those of one data set, split and protocol, as :meth:`Results.run_cells` gives them.
         rows: their scores, as :func:`score_rows` gives them.
         scenes: what is known of the scenes.
+        left_out: pairs that no separator is judged on, as :func:`left_out_pairs` gives them.
         headline: metrics that are due on every sounding pair, whether or not any was scored.
     """
-    sounding = sounding_pairs(rows, scenes)
+    sounding = sounding_pairs(rows, scenes, left_out)
     scored = rows.filter(pl.col("metric").is_not_null() & pl.col("left_out").is_null())
     seen = scored.join(sounding, on=_PAIR, how="semi")["metric"].unique()
     present = pl.DataFrame({"metric": sorted({*seen, *headline})}, schema={"metric": pl.String()})
-    leakage = scored.join(sounding, on=_PAIR, how="anti").unique([*_PAIR, "metric"], keep="first")
+    # Metrics of absent targets have rows nowhere else; a broken estimate has rows of every metric everywhere.
+    of_the_present = {*present["metric"], *rows.filter(pl.col("left_out").is_not_null())["metric"].drop_nulls()}
+    leakage = (
+        scored.join(sounding, on=_PAIR, how="anti")
+        .filter(~pl.col("metric").is_in(sorted(of_the_present)))
+        .unique([*_PAIR, "metric"], keep="first")
+    )
     due = pl.concat(
         [
             sounding.join(present, how="cross").select(*_PAIR, "target", "metric"),
@@ -140,6 +165,8 @@ def _impute(grid: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("measured"))
         .when(pl.col("status") == "skip")
         .then(pl.lit("skipped"))
+        .when(pl.col("status").is_in(NOT_RUN))
+        .then(pl.lit("not run"))
         .otherwise(pl.lit("failed"))
     )
     grid = grid.with_columns(state=state)

@@ -32,11 +32,12 @@ FIGURES: Final = pl.Schema(
         "low": pl.Float64(),
         "high": pl.Float64(),
         "note": pl.String(),  # why there is no value, no interval, or only a weak one
-        "due": pl.Int64(),  # pairs of scene and target that were not skipped
+        "due": pl.Int64(),  # pairs of scene and target that ran and were not skipped
         "measured": pl.Int64(),
         "imputed": pl.Int64(),  # failed, and counted with the mixture's score
         "dropped": pl.Int64(),  # failed, and left out because the mixture has no score there
         "skipped": pl.Int64(),
+        "not_run": pl.Int64(),  # no entry or no result yet: neither counted nor imputed
         "coverage": pl.Float64(),  # measured / due; null where nothing is due
     }
 )
@@ -69,14 +70,46 @@ class Board:
 
     @cached_property
     def covered(self) -> dict[str, tuple[str, ...]]:
-        """Targets by separator on which it was asked for anything."""
-        headline = parse_column(self.columns[0])[0]
-        asked = self.outcomes.filter((pl.col("metric") == headline) & (pl.col("state") != "skipped"))
-        found = asked.select("separator", "target").unique().sort("separator", "target")
-        by_name = {
-            name: tuple(part["target"]) for (name,), part in found.partition_by("separator", as_dict=True).items()
+        """Targets by separator that it does not refuse; none where it was asked for nothing.
+
+        A target that sounds only in scenes where the separator has not run is no target that it refuses.
+        """
+        states = (
+            self._ranking.group_by("separator", "target")
+            .agg(
+                asked=pl.col("state").is_in(["measured", "failed"]).any(), refused=(pl.col("state") == "skipped").any()
+            )
+            .sort("separator", "target")
+        )
+        any_asked = set(states.filter("asked")["separator"])
+        found = states.filter(pl.col("asked") | (~pl.col("refused") & pl.col("separator").is_in(sorted(any_asked))))
+        return self._per_separator(found, "target")
+
+    @cached_property
+    def ran(self) -> dict[str, tuple[str, ...]]:
+        """Scenes by separator of which there is a result, a skip or a failure."""
+        return self._per_separator(
+            self._run_rows.select("separator", "scene").unique().sort("separator", "scene"), "scene"
+        )
+
+    @cached_property
+    def runnable(self) -> tuple[str, ...]:
+        """Scenes in which any target sounds."""
+        return tuple(self._ranking["scene"].unique().sort())
+
+    @property
+    def _ranking(self) -> pl.DataFrame:
+        return self.outcomes.filter(pl.col("metric") == parse_column(self.columns[0])[0])
+
+    @property
+    def _run_rows(self) -> pl.DataFrame:
+        return self._ranking.filter(pl.col("state") != "not run")
+
+    def _per_separator(self, pairs: pl.DataFrame, column: str) -> dict[str, tuple[str, ...]]:
+        found = {
+            str(name): tuple(part[column]) for (name,), part in pairs.partition_by("separator", as_dict=True).items()
         }
-        return {name: by_name.get(name, ()) for name in self.cells["separator"].unique().sort()}
+        return {name: found.get(name, ()) for name in self.cells["separator"].unique().sort()}
 
     @cached_property
     def recordings(self) -> int:
@@ -110,18 +143,22 @@ class Board:
 
     @cached_property
     def overall(self) -> pl.DataFrame:
-        """One row per separator and headline column, as :data:`FIGURES`, over the targets that it covers."""
+        """One row per separator and headline column, as :data:`FIGURES`, over what it covers and where it ran."""
         return self.figures(self.targets, list(self.covered))
 
-    def figures(self, targets: Sequence[str], separators: Sequence[str]) -> pl.DataFrame:
-        """As :attr:`overall`, on some targets and separators alone: what compares separators of unlike coverage."""
+    def figures(
+        self, targets: Sequence[str], separators: Sequence[str], scenes: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """As :attr:`overall`, on some targets, scenes and separators alone: this compares those of unlike coverage."""
         codes = np.array([self.targets.index(target) for target in targets], dtype=np.int64)
+        names = list(self.scenes["scene"])
+        among = None if scenes is None else np.array([names.index(scene) for scene in scenes], dtype=np.int64)
         rows = []
         for name in separators:
             for column in self.columns:
                 metric, rule = parse_column(column)
                 block = self._blocks.get((name, metric))
-                rows.append({"separator": name, "column": column} | self._figure(block, codes, rule))
+                rows.append({"separator": name, "column": column} | self._figure(block, codes, rule, among))
         return pl.DataFrame(rows, schema=FIGURES)
 
     @cached_property
@@ -179,6 +216,8 @@ class Board:
             return "nothing was measured"
         if oracle:
             return "an oracle is given the reference, and takes no part"
+        if len(self.ran[name]) < len(self.runnable):
+            return f"it ran on {len(self.ran[name])} of {len(self.runnable)} scenes"
         if len(self.covered[name]) < len(self.targets):
             return f"it covers {len(self.covered[name])} of {len(self.targets)} targets"
         if figure["coverage"] < RANKED_COVERAGE:
@@ -190,41 +229,52 @@ class Board:
 
     @cached_property
     def separators(self) -> pl.DataFrame:
-        """One row per separator: family, scenes, targets covered, failures and skips in the ranking column, cost.
+        """One row per separator: family, scenes run, targets covered, counts of pairs in the ranking column, cost.
 
         ``real_time_factor`` is the median over cells of separation time by length of the recording, from cells that
         were computed, never from the cache; ``peak_mb`` is the greatest growth of memory in any cell.
         """
-        ranking = self.outcomes.filter(pl.col("metric") == parse_column(self.columns[0])[0])
-        counts = ranking.group_by("separator").agg(
-            pairs=pl.len(), failures=(pl.col("state") == "failed").sum(), skips=(pl.col("state") == "skipped").sum()
+        counts = self._ranking.group_by("separator").agg(
+            pairs=pl.len(),
+            failures=(pl.col("state") == "failed").sum(),
+            skips=(pl.col("state") == "skipped").sum(),
+            not_run=(pl.col("state") == "not run").sum(),
         )
         computed = self.cells.group_by("separator").agg(
             pl.col("family").first(),
-            scenes=pl.len(),
             real_time_factor=(pl.col("seconds") / pl.col("audio_seconds")).median(),
             peak_mb=pl.col("peak_mb").max(),
         )
         covered = pl.DataFrame(
-            {"separator": list(self.covered), "targets_covered": [len(found) for found in self.covered.values()]},
-            schema={"separator": pl.String(), "targets_covered": pl.Int64()},
+            {
+                "separator": list(self.covered),
+                "targets_covered": [len(found) for found in self.covered.values()],
+                "scenes_run": [len(found) for found in self.ran.values()],
+            },
+            schema={"separator": pl.String(), "targets_covered": pl.Int64(), "scenes_run": pl.Int64()},
         )
         return (
             computed.join(counts, on="separator", how="left")
             .join(covered, on="separator", how="left")
-            .with_columns(targets=pl.lit(len(self.targets)), pairs=pl.col("pairs").fill_null(0))
-            .with_columns(pl.col("failures", "skips").fill_null(0))
+            .with_columns(targets=pl.lit(len(self.targets)), scenes=pl.lit(len(self.runnable)))
+            .with_columns(pl.col("pairs", "failures", "skips", "not_run").fill_null(0))
             .sort("separator")
         )
 
-    def _figure(self, block: _Block | None, codes: Codes, rule: Aggregation) -> dict[str, Any]:
+    def _figure(
+        self, block: _Block | None, codes: Codes, rule: Aggregation, among: Codes | None = None
+    ) -> dict[str, Any]:
         if block is None:
-            return dict.fromkeys(("due", "measured", "imputed", "dropped", "skipped"), 0) | {
+            return dict.fromkeys(("due", "measured", "imputed", "dropped", "skipped", "not_run"), 0) | {
                 "note": "no target sounds in any scene"
             }
         inside = np.isin(block.targets, codes)
+        if among is not None:
+            inside &= np.isin(block.scenes, among)
         state, has_value = block.state[inside], ~np.isnan(block.used[inside])
-        failed, measured, skipped = (int((state == name).sum()) for name in ("failed", "measured", "skipped"))
+        failed, measured, skipped, not_run = (
+            int((state == name).sum()) for name in ("failed", "measured", "skipped", "not run")
+        )
         # Where nothing was measured there is no figure for a failure to be counted in.
         imputed = int(((state == "failed") & has_value).sum()) if measured else 0
         due = failed + measured
@@ -234,6 +284,7 @@ class Board:
             "imputed": imputed,
             "dropped": failed - imputed,
             "skipped": skipped,
+            "not_run": not_run,
             "coverage": measured / due if due else None,
         }
         if not measured:
@@ -256,7 +307,8 @@ class _Block:
     reasons: pl.Series
 
     def commonest_reason(self, inside: np.ndarray) -> str:
-        said = self.reasons.filter(pl.Series(inside)).drop_nulls()
+        asked = inside & (self.state != "not run")
+        said = self.reasons.filter(pl.Series(asked if asked.any() else inside)).drop_nulls()
         if not len(said):
             return "nothing was measured"
         counted = said.value_counts().sort("count", said.name, descending=[True, False])
@@ -270,6 +322,7 @@ def boards(results: Results, run: str | None = None) -> list[Board]:
         ResultsError: the folder cannot be read, or a cell belongs to a data set of which no manifest tells.
     """
     cells, scores, scenes = results.run_cells(run), results.scores(), results.scenes()
+    named = _by(_all_entries(results), ("dataset", "split"))
     entries = {
         (name, entry.split): entry
         for manifest in results.runs()
@@ -285,51 +338,41 @@ def boards(results: Results, run: str | None = None) -> list[Board]:
             )
         entry = entries[dataset, split]
         known = by_scene.get((dataset, split), scenes.clear())
-        found.append(_board(dataset, split, protocol, entry, part, scores, known, results))
+        try:
+            headline = [parse_column(column)[0] for column in entry.columns]
+        except ValueError as error:
+            raise ResultsError(f"{results.folder / 'runs'}: data set {dataset!r}: {error}") from error
+        if not headline:
+            raise ResultsError(f"{results.folder / 'runs'}: data set {dataset!r} has no headline column")
+        rows, elsewhere = score_rows(part, scores), score_rows(named[dataset, split], scores)
+        left_out = left_out_pairs(rows, elsewhere.join(part.select("scene").unique(), on="scene", how="semi"))
+        described = _described(part, known, dataset, split)
+        found.append(
+            Board(
+                dataset=dataset,
+                split=split,
+                protocol=protocol,
+                entry=entry,
+                cells=part,
+                scenes=described,
+                outcomes=outcomes(part, rows, described, left_out, headline=headline),
+                left_out=left_out,
+            )
+        )
     return found
 
 
-def _board(
-    dataset: str,
-    split: str,
-    protocol: str,
-    entry: DatasetEntry,
-    cells: pl.DataFrame,
-    scores: pl.DataFrame,
-    known: pl.DataFrame,
-    results: Results,
-) -> Board:
-    try:
-        headline = [parse_column(column)[0] for column in entry.columns]
-    except ValueError as error:
-        raise ResultsError(f"{results.folder / 'runs'}: data set {dataset!r}: {error}") from error
-    if not headline:
-        raise ResultsError(f"{results.folder / 'runs'}: data set {dataset!r} has no headline column")
-    # A scene that nothing is known of is its own recording.
-    scenes = (
-        cells.select("scene")
-        .unique()
-        .join(known, on="scene", how="left")
-        .with_columns(
-            dataset=pl.lit(dataset),
-            split=pl.lit(split),
-            recordings=pl.when(pl.col("recordings").list.len() > 0)
-            .then(pl.col("recordings"))
-            .otherwise(pl.concat_list("scene")),
-        )
-        .sort("scene")
-    )
-    rows = score_rows(cells, scores)
-    return Board(
-        dataset=dataset,
-        split=split,
-        protocol=protocol,
-        entry=entry,
-        cells=cells,
-        scenes=scenes,
-        outcomes=outcomes(cells, rows, scenes, headline=headline),
-        left_out=left_out_pairs(rows),
-    )
+def _all_entries(results: Results) -> pl.DataFrame:
+    """Every cell that any run ever named: what they say of a scene holds in every table."""
+    return pl.concat([results.entries(manifest.run) for manifest in results.runs()]).unique(maintain_order=True)
+
+
+def _described(cells: pl.DataFrame, known: pl.DataFrame, dataset: str, split: str) -> pl.DataFrame:
+    """The scenes of ``cells``; one that nothing is known of is its own recording."""
+    recordings = pl.col("recordings")
+    named = pl.when(recordings.list.len() > 0).then(recordings).otherwise(pl.concat_list("scene"))
+    scenes = cells.select("scene").unique().join(known, on="scene", how="left")
+    return scenes.with_columns(dataset=pl.lit(dataset), split=pl.lit(split), recordings=named).sort("scene")
 
 
 def _by(frame: pl.DataFrame, columns: Iterable[str]) -> dict[tuple[Any, ...], pl.DataFrame]:

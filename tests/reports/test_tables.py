@@ -30,11 +30,13 @@ def make(
     families: dict[str, str] | None = None,
     seconds: dict[tuple[str, str], float | None] | None = None,
     keys: dict[tuple[str, str], str] | None = None,
+    targets: dict[str, list[str]] | None = None,
+    run: str = "r",
 ) -> Board:
-    """Write ``cells``: separator -> scene -> outcome, and read the board of them."""
+    """Write ``cells``: separator -> scene -> outcome, and read the board of them; scenes list ``targets`` if given."""
     results, entries = Results(folder), []
     scenes = list(dict.fromkeys(scene for row in cells.values() for scene in row))
-    targets: dict[str, list[str]] = {scene: [] for scene in scenes}
+    targets = {scene: (targets or {}).get(scene, []) for scene in scenes}
     for row in cells.values():
         for scene, outcome in row.items():
             if isinstance(outcome, dict):
@@ -49,7 +51,7 @@ def make(
                 continue
             status = outcome if isinstance(outcome, str) else "ok"
             cell: dict[str, Any] = {
-                "key": key, "run": "r", "status": status, "reason": None if status == "ok" else f"why {status}",
+                "key": key, "run": run, "status": status, "reason": None if status == "ok" else f"why {status}",
                 "traceback": None, "metrics": [], "attempts": 1, "cpu_seconds": None, "total_seconds": 9.0,
                 "seconds": (seconds or {}).get((separator, scene), 1.0), "audio_seconds": 10.0, "peak_mb": 5.0,
                 "device": "cpu", "notes": [],
@@ -58,7 +60,7 @@ def make(
     entry = DatasetEntry(title="Set", split="test", licence="MIT", citation="c", url="u", columns=columns,
                          metrics=("sdri@1",), scenes=len(scenes), version="v")  # fmt: skip
     manifest = Manifest(
-        run="r", started="2026-01-01T00:00:00Z", configuration={}, provenance={}, datasets={"set": entry}
+        run=run, started="2026-01-01T00:00:00Z", configuration={}, provenance={}, datasets={"set": entry}
     )
     results.write_manifest(manifest, pl.DataFrame(entries, schema=ENTRIES))
     known = [
@@ -99,8 +101,8 @@ def test_the_overall_figure_is_the_mean_over_classes_of_medians(tmp_path: Path) 
     assert figure(board, "a")["value"] == pytest.approx((2 + 15) / 2)
 
 
-@pytest.mark.parametrize("failure", ["error", "timeout", "oom", "nan", None])
-def test_a_failed_cell_counts_with_the_mixture_and_is_counted(tmp_path: Path, failure: str | None) -> None:
+@pytest.mark.parametrize("failure", ["error", "timeout", "oom", "nan"])
+def test_a_failed_cell_counts_with_the_mixture_and_is_counted(tmp_path: Path, failure: str) -> None:
     board = make(tmp_path, {
         "mixture": {"1": {"x": 0.5}, "2": {"x": 0.7}},
         "a": {"1": {"x": 4.0}, "2": failure},
@@ -111,7 +113,7 @@ def test_a_failed_cell_counts_with_the_mixture_and_is_counted(tmp_path: Path, fa
     assert found["coverage"] == 0.5
     assert facts(board, "a")["failures"] == 1
     row = board.outcomes.row(by_predicate=(pl.col("separator") == "a") & (pl.col("scene") == "2"), named=True)
-    assert (row["status"], row["value"], row["used"]) == (failure or "pending", None, 0.7)
+    assert (row["status"], row["value"], row["used"]) == (failure, None, 0.7)
     assert row["reason"]
 
 
@@ -163,11 +165,90 @@ def test_skips_are_compared_on_the_intersection_and_never_averaged_away(tmp_path
     assert board.ranks("higher", "dB")["drums-only"] == "it covers 1 of 2 targets"
 
 
-def test_a_scene_outside_a_separators_run_is_missing_not_forgotten(tmp_path: Path) -> None:
-    board = make(tmp_path, {"mixture": {"1": {"x": 0.0}, "2": {"x": 0.0}}, "a": {"1": {"x": 4.0}}})
-    assert figure(board, "a")["coverage"] == 0.5
-    missing = board.outcomes.row(by_predicate=(pl.col("separator") == "a") & (pl.col("scene") == "2"), named=True)
-    assert missing["status"] == "not run"
+@pytest.mark.parametrize(("second", "status"), [({}, "not run"), ({"2": None}, "pending")])
+def test_what_never_ran_is_neither_a_failure_nor_imputed(
+    tmp_path: Path, second: dict[str, Outcome], status: str
+) -> None:
+    board = make(tmp_path, {"mixture": {"1": {"x": 0.0}, "2": {"x": 0.0}}, "a": {"1": {"x": 4.0}, **second}},
+                 columns=("sdri@1/mean",))  # fmt: skip
+    found = figure(board, "a")
+    assert (found["value"], found["due"], found["measured"], found["imputed"]) == (4.0, 1, 1, 0)
+    assert (found["not_run"], found["coverage"]) == (1, 1.0)
+    counts = facts(board, "a")
+    assert (counts["failures"], counts["not_run"], counts["scenes_run"], counts["scenes"]) == (0, 1, 1, 2)
+    row = board.outcomes.row(by_predicate=(pl.col("separator") == "a") & (pl.col("scene") == "2"), named=True)
+    assert (row["state"], row["status"], row["used"]) == ("not run", status, None)
+    assert board.ranks("higher", "dB")["a"] == "it ran on 1 of 2 scenes"
+
+
+def test_a_failure_on_the_scenes_that_ran_still_counts_where_others_did_not_run(tmp_path: Path) -> None:
+    board = make(tmp_path, {
+        "mixture": {str(n): {"x": 1.0} for n in range(4)},
+        "a": {"0": {"x": 5.0}, "1": "error"},
+    }, columns=("sdri@1/mean",))  # fmt: skip
+    found = figure(board, "a")
+    assert (found["value"], found["imputed"], found["not_run"], found["coverage"]) == (3.0, 1, 2, 0.5)
+
+
+def test_separators_are_compared_on_the_scenes_that_both_ran(tmp_path: Path) -> None:
+    board = make(tmp_path, {"a": {"1": {"x": 1.0}, "2": {"x": 9.0}}, "b": {"1": {"x": 2.0}}})
+    assert board.ran == {"a": ("1", "2"), "b": ("1",)}
+    assert board.covered == {"a": ("x",), "b": ("x",)}
+    shared = board.figures(["x"], ["a", "b"], board.ran["b"])
+    assert dict(shared.select("separator", "value").rows()) == {"a": 1.0, "b": 2.0}
+
+
+def test_a_target_that_sounds_only_where_it_has_not_run_is_not_refused(tmp_path: Path) -> None:
+    board = make(tmp_path, {
+        "a": {"1": {"x": 1.0}, "2": {"y": 1.0}}, "b": {"1": {"x": 1.0}, "2": None}, "waiting": {"1": None, "2": None},
+    })  # fmt: skip
+    assert board.covered == {"a": ("x", "y"), "b": ("x", "y"), "waiting": ()}
+    assert figure(board, "waiting")["note"] == "the run has not come to this cell"
+
+
+BROKEN = ("nan", "the estimate has 3 samples that are NaN or infinite")
+
+
+def test_a_broken_estimate_makes_an_absent_target_due_for_nobody(tmp_path: Path) -> None:
+    board = make(tmp_path, {
+        "mixture": {"1": {"x": 0.0, "y": ABSENT}},
+        "broken": {"1": {"x": BROKEN, "y": BROKEN}},
+        "fine": {"1": {"x": 3.0, "y": ABSENT}},
+    })  # fmt: skip
+    assert board.targets == ["x"]
+    assert {name: facts(board, name)["failures"] for name in ("mixture", "broken", "fine")} == {
+        "mixture": 0, "broken": 1, "fine": 0,
+    }  # fmt: skip
+    assert set(board.outcomes["target"]) == {"x"}
+
+
+@pytest.mark.parametrize("alone", [{"1": "error"}, {"1": {"x": BROKEN, "y": BROKEN}}])
+def test_absent_is_a_property_of_the_scene_whatever_separators_stand_in_the_table(
+    tmp_path: Path, alone: dict[str, Outcome]
+) -> None:
+    make(tmp_path, {"mixture": {"1": {"x": 0.0, "y": ABSENT}}})
+    make(tmp_path, {"a": alone}, run="s", targets={"1": ["x", "y"]})
+    (board,) = boards(Results(tmp_path), "s")
+    assert board.left_out["target"].to_list() == ["y"]
+    assert board.targets == ["x"]
+    assert facts(board, "a")["failures"] == 1
+
+
+def test_a_value_in_the_table_stands_against_what_other_runs_say_of_a_target(tmp_path: Path) -> None:
+    make(tmp_path, {"mixture": {"1": {"x": ABSENT}}})
+    make(tmp_path, {"a": {"1": {"x": 4.0}}}, run="s")
+    (board,) = boards(Results(tmp_path), "s")
+    assert figure(board, "a")["value"] == 4.0
+
+
+def test_a_metric_that_raised_is_a_failure_of_its_column_alone(tmp_path: Path) -> None:
+    raised = ("error", "ValueError: the filters are not determined")
+    board = make(tmp_path, {"mixture": {"1": {"x": 0.5}, "2": {"x": 0.5}}, "a": {"1": {"x": raised}, "2": {"x": 3.5}}},
+                 columns=("sdri@1/mean",))  # fmt: skip
+    found = figure(board, "a")
+    assert (found["value"], found["imputed"], found["coverage"]) == (2.0, 1, 0.5)
+    row = board.outcomes.row(by_predicate=(pl.col("separator") == "a") & (pl.col("scene") == "1"), named=True)
+    assert (row["state"], row["status"], row["reason"]) == ("failed", *raised)
 
 
 def test_a_scene_where_everything_failed_still_counts(tmp_path: Path) -> None:

@@ -89,7 +89,10 @@ def _by_cholesky(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor | No
 def _by_elimination(lags: torch.Tensor, ridge: float, right: torch.Tensor) -> torch.Tensor | None:
     """The solution by LU, None where the matrix is singular or what comes out is no solution."""
     matrix = _toeplitz(lags, ridge)
-    solution = torch.from_numpy(lapack.dgesv(matrix.cpu().numpy(), right.cpu().numpy())[2]).to(right.device)
+    *_, found, info = lapack.dgesv(matrix.cpu().numpy(), right.cpu().numpy())
+    if info:
+        return None
+    solution = torch.from_numpy(found).to(right.device)
     # The projection's energy is x.G x = x.b. Near to singular x grows until rounding parts the two, and what is
     # filtered with it has nothing to do with the projection.
     energy, rounding = (solution * right).sum(0), (solution * (matrix @ solution - right)).sum(0)

@@ -7,6 +7,8 @@ usage or input, with one clear line. Progress goes to stderr, results to stdout.
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 DEFAULT_RESULTS: Final = Path("stemtree-out/results")
 DEFAULT_SITE: Final = Path("stemtree-out/site")
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+LOG_WIDTH: Final = 160
+"""Columns of the tables where there is no terminal to ask."""
+SHOWN: Final = 20
+"""Lines of a list that a person is shown."""
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -40,17 +47,25 @@ class UserError(click.ClickException):
         click.echo(f"stemtree: {self.format_message()}", err=True, file=file)
 
 
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end, as by a time limit of cron or CI: it ends like an interrupt."""
+
+
 class _Group(click.Group):
     """Turns the errors that name what is wrong into one line; anything else is a defect and keeps its traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        def terminate(*_: object) -> None:
+            raise _Terminated
+
+        signal.signal(signal.SIGTERM, terminate)
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             click.echo("stemtree: interrupted; what is done is kept, and the same command goes on from there", err=True)
-            ctx.exit(INTERRUPTED)
+            ctx.exit(TERMINATED if isinstance(error, _Terminated) else INTERRUPTED)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""
             raise UserError(f"{where}{error.strerror or error}") from error
@@ -60,9 +75,9 @@ class _Group(click.Group):
             raise
 
 
-_USER_ERRORS: Final = frozenset(
-    {"ConfigError", "DatasetError", "EstimatesError", "PluginError", "PoolError", "ResultsError", "RunError", "SceneError",
-     "SiteError", "SourceError", "Unavailable"}
+_USER_ERRORS: Final = (
+    "ConfigError", "DatasetError", "EstimatesError", "OptionError", "PluginError", "PoolError", "ResultsError",
+    "RunError", "SceneError", "SiteError", "SourceError", "Unavailable",
 )  # fmt: skip
 """Errors raised for users, by name: importing their modules to compare types would load torch for ``--help``."""
 
@@ -89,15 +104,35 @@ def demo(out: Path, workers: int | None) -> None:
         raise click.exceptions.Exit(2)
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+_RUN_HELP: Final = """Run separators on data sets; OVERRIDES are NAME=VALUE in Hydra's grammar.
+
+\b
+  stemtree run 'separators=[hpss,my_pkg:MySeparator]' 'datasets=[musdb18]' data.musdb18=PATH
+  stemtree run suite=demo options.hpss.kernel=17 limit=10 dry_run=true
+
+\b
+  separators, datasets   names (see `stemtree list`), or module:object; `mini` is the embedded data
+  suite                  a list of both: demo, primitives
+  data.NAME, data.root   where the data sets lie
+  options.NAME.OPTION    options of a separator or data set; of module:object, NAME is the object's
+  metrics                ids such as sdri@1; each data set's own unless said
+  limit                  at most so many scenes of each data set
+  dry_run                count the cells and estimate the time, run nothing
+  run, results           name of the run, folder of the results
+  executor               pool (default) or inline; executor.workers=N
+  limits.seconds, limits.memory_gb   what one cell may use
+  retry                  statuses to run again: error, timeout, oom, skip, nan
+  estimates              keep: cache the separated audio
+  seed, device           of every cell
+
+Every setting and its default: bench/conf/config.yaml.
+"""
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, help=_RUN_HELP)
 @click.argument("overrides", nargs=-1)
 def run(overrides: tuple[str, ...]) -> None:
-    r"""Run separators on data sets; OVERRIDES are NAME=VALUE in Hydra's grammar.
-
-    \b
-    stemtree run 'separators=[hpss,my_pkg:MySeparator]' 'datasets=[musdb18]' data.musdb18=PATH
-    stemtree run suite=demo options.hpss.kernel=17 limit=10 executor.workers=2 dry_run=true
-    """
+    """Run separators on data sets."""
     from bench.config import compose
 
     config = compose(overrides)
@@ -144,10 +179,10 @@ def score(
         run_name=run_name,
     )
     for label, items in (("no estimate", matched.unmatched), ("no such scene or target", matched.extra)):
-        for item in items[:20]:
+        for item in items[:SHOWN]:
             click.echo(f"{label}: {item}", err=True)
-        if len(items) > 20:
-            click.echo(f"{label}: {len(items) - 20} more", err=True)
+        if len(items) > SHOWN:
+            click.echo(f"{label}: {len(items) - SHOWN} more", err=True)
     if as_json:
         _say_json(results, report.run)
     else:
@@ -166,12 +201,12 @@ def list_plugins(kind: str, as_json: bool) -> None:
     if as_json:
         rows = [
             {"name": plugin.name, "object": plugin.value, "package": plugin.distribution, "version": plugin.version}
-            for plugin in found.values()
+            for plugin in found
         ]
         click.echo(json.dumps(rows, indent=1))
         return
-    wide = max((len(name) for name in found), default=0)
-    for plugin in found.values():
+    wide = max((len(plugin.name) for plugin in found), default=0)
+    for plugin in found:
         click.echo(f"{plugin.name:<{wide}}  {plugin.value}  ({plugin.distribution} {plugin.version})")
 
 
@@ -216,8 +251,10 @@ def data_make(name: str, out: Path | None) -> None:
 @click.argument("dataset")
 def data_get(dataset: str) -> None:
     """Say where a data set comes from, under which licence, and how to lay it out."""
-    from bench.data import dataset_class
+    from bench.data import MINI, dataset_class
 
+    if dataset == MINI:
+        raise UserError("mini is made on this machine: stemtree data make mini")
     info = dataset_class(dataset).info
     for label, value in (
         ("title", info.title), ("licence", info.licence), ("citation", info.citation), ("url", info.url),
@@ -233,9 +270,11 @@ def data_get(dataset: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def data_verify(dataset: str, root: Path, options: tuple[str, ...], as_json: bool) -> None:
     """Decode every file of a data set and say exactly what is missing or broken. Exit status 1 if anything is."""
-    from bench.data import construct, find_folder
+    from bench.data import MINI, construct, find_folder
     from bench.progress import spinner
 
+    if dataset == MINI:
+        raise UserError("mini is verified when it is made: stemtree data make mini")
     opened = construct(dataset, find_folder(dataset, {dataset: root}), _options(options))
     problems = []
     with spinner(f"verify {dataset}") as tell:
@@ -246,8 +285,10 @@ def data_verify(dataset: str, root: Path, options: tuple[str, ...], as_json: boo
         rows = [{"path": str(p.path), "what": p.what, "remedy": p.remedy} for p in problems]
         click.echo(json.dumps(rows, indent=1))
     else:
-        for problem in problems:
+        for problem in problems[:SHOWN]:
             click.echo(f"{problem.path}: {problem.what}; {problem.remedy}")
+        if len(problems) > SHOWN:
+            click.echo(f"... and {len(problems) - SHOWN} more; --json has them all")
         count = "complete" if not problems else f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
         click.echo(f"{dataset} at {opened.root}: {count}")
     if problems:
@@ -317,7 +358,9 @@ def leaderboard_build(folder: Path, out: Path, run_name: str | None) -> None:
 @leaderboard.command("serve")
 @click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
 @click.option("--out", type=_FOLDER, default=DEFAULT_SITE, show_default=True, help="Folder for the site.")
-@click.option("--port", type=int, default=8000, show_default=True, help="Port on this machine only.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port on this machine only."
+)
 def leaderboard_serve(folder: Path, out: Path, port: int) -> None:
     """Build the site and serve it on 127.0.0.1 until interrupted."""
     from functools import partial
@@ -354,7 +397,8 @@ def _say_summary(folder: Path, run_name: str | None) -> None:
     from reports.results import Results
     from reports.text import summary
 
-    click.echo(summary(Results(folder), run_name))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else LOG_WIDTH
+    click.echo(summary(Results(folder), run_name, width=width))
 
 
 def _say_report(report: RunReport, folder: Path) -> None:

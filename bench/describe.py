@@ -41,6 +41,8 @@ class Description:
     unavailable: str | None = None
     failure: str | None = None
     trace: str | None = None
+    misused: bool = False
+    """Whether it failed for options that it does not take."""
 
     @property
     def variant(self) -> str:
@@ -69,23 +71,33 @@ def make_separator(spec: SeparatorSpec) -> Separator:
             f"separator {spec.name!r}: unknown needs {sorted(unknown_needs)}; it may name {', '.join(sorted(NEEDS))}"
         )
     check_options(spec.name, kind, spec.options)
-    return kind(**spec.options)
+    try:
+        return kind(**spec.options)
+    except (TypeError, ValueError) as error:
+        if not spec.options:
+            raise
+        said = ", ".join(f"{name}={value!r}" for name, value in spec.options.items())
+        raise OptionError(f"{spec.name}: {say(error)} (with {said})") from error
+
+
+class OptionError(plugins.PluginError):
+    """A plug-in does not take an option that it was given."""
 
 
 def check_options(name: str, kind: type, options: Mapping[str, Any]) -> None:
     """Refuse options that the constructor of ``kind`` does not take.
 
     Raises:
-        PluginError: naming the option and the nearest ones there are.
+        OptionError: naming the option and the nearest ones there are.
     """
-    parameters = inspect.signature(kind).parameters
+    parameters = {name: one for name, one in inspect.signature(kind).parameters.items() if name != "root"}
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     for option in options:
         if option not in parameters:
             near = difflib.get_close_matches(option, parameters, n=3, cutoff=0.4) or list(parameters)
             has = f"did you mean {', '.join(near)}?" if near else "it takes none"
-            raise plugins.PluginError(f"{name}: no option {option!r}; {has}")
+            raise OptionError(f"{name}: no option {option!r}; {has}")
 
 
 def describe(spec: SeparatorSpec, targets: Sequence[Target]) -> Description:
@@ -107,6 +119,8 @@ def describe(spec: SeparatorSpec, targets: Sequence[Target]) -> Description:
         )
     except Unavailable as error:
         return Description(spec=spec, family=_family(spec), unavailable=str(error))
+    except OptionError as error:
+        return Description(spec=spec, failure=str(error), trace=traceback.format_exc(), misused=True)
     except plugins.PluginError as error:
         return Description(spec=spec, failure=str(error), trace=traceback.format_exc())
     except (Exception, SystemExit) as error:

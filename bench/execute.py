@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 import traceback
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -20,7 +21,7 @@ from bench.describe import ADAPTER, make_separator, say
 from bench.memory import PeakMemory
 from bench.metrics.base import Metric
 from bench.metrics.score import score_cell
-from bench.scene import Scene, SceneError
+from bench.scene import Scene, SceneError, Signal
 from ontology import Ontology
 from reports.results import Results
 from reports.schema import FINAL_STATUSES, Status
@@ -53,6 +54,7 @@ class _Record:
     seconds: float | None = None
     cpu_seconds: float | None = None
     scores: list[dict[str, Any]] = field(default_factory=list)
+    failed_metrics: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
 
@@ -84,6 +86,7 @@ def run_job(job: Job, loaded: Loaded, *, attempt: int = 1, last: bool = True) ->
         reason,
         trace=trace,
         scores=record.scores,
+        failed_metrics=record.failed_metrics,
         notes=record.notes,
         attempt=attempt,
         seconds=record.seconds,
@@ -100,6 +103,7 @@ def write_outcome(
     *,
     trace: str | None = None,
     scores: list[dict[str, Any]] | None = None,
+    failed_metrics: Collection[str] = (),
     notes: list[str] | None = None,
     attempt: int = 1,
     seconds: float | None = None,
@@ -109,19 +113,18 @@ def write_outcome(
 ) -> Outcome:
     """Write the rows of a cell, run or not, and say what became of it.
 
-    A metric whose rows say that it failed is kept apart from those that were scored.
+    ``failed_metrics`` are kept apart from those that were scored: they are tried again when that is asked for.
     """
     done = status in FINAL_STATUSES
     rows = (scores or []) if done else _unscored(job, status, reason) if job.rescoring else []
-    failed = {row["metric"] for row in rows if row["status"] == "error"}
     cell = {
         "key": job.key,
         "run": job.run,
         "status": status,
         "reason": reason,
         "traceback": trace,
-        "metrics": [metric for metric in job.metrics if metric not in failed] if done else [],
-        "failed_metrics": list(failed) if done else list(job.metrics),
+        "metrics": [metric for metric in job.metrics if metric not in failed_metrics] if done else [],
+        "failed_metrics": sorted(failed_metrics) if done else list(job.metrics),
         "attempts": attempt,
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
@@ -159,6 +162,7 @@ def _separate_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Stat
         mixture=mixture,
         sample_rate=scene.mixture.sample_rate,
     )
+    record.failed_metrics = {row.metric for row in rows if row.status == "error" or row.unavailable}
     for row in rows:
         place = job.asked[row.index]
         record.scores.append(
@@ -196,14 +200,14 @@ def _given(job: Job, record: _Record, mixture: torch.Tensor) -> torch.Tensor:
         signal = job.given[place]
         if signal.sample_rate != job.scene.mixture.sample_rate:
             raise SceneError(
-                f"{signal}: {signal.sample_rate} Hz, but the mixture of {job.scene.id} has "
+                f"{_place(signal)}: {signal.sample_rate} Hz, but the mixture of {job.scene.id} has "
                 f"{job.scene.mixture.sample_rate} Hz; resample the estimate"
             )
         audio = signal.read()
         if audio.shape[0] != mixture.shape[0]:
             raise SceneError(
-                f"{signal}: {audio.shape[0]} channels, but the mixture of {job.scene.id} has {mixture.shape[0]}; "
-                "give the estimate in the mixture's layout"
+                f"{_place(signal)}: {audio.shape[0]} channels, but the mixture of {job.scene.id} has "
+                f"{mixture.shape[0]}; give the estimate in the mixture's layout"
             )
         missing = mixture.shape[1] - audio.shape[1]
         if missing:
@@ -212,6 +216,10 @@ def _given(job: Job, record: _Record, mixture: torch.Tensor) -> torch.Tensor:
             record.notes.append(f"estimate of {label}: {did} at its end")
         rows.append(torch.nn.functional.pad(audio, (0, missing)))
     return torch.stack(rows)
+
+
+def _place(signal: Signal) -> str:
+    return str(getattr(signal, "path", signal))
 
 
 def _to_layout(audio: torch.Tensor, channels: int, record: _Record) -> torch.Tensor:

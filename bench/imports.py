@@ -219,7 +219,7 @@ def _metric_entries(
     figures: Iterable[Figure], known: Mapping[str, MetricEntry], source: Path
 ) -> dict[str, MetricEntry]:
     """Definitions of the metrics that come in: those installed or known to the folder, others as reported."""
-    installed = plugins.plugins("metrics")
+    installed = plugins.names("metrics")
     entries: dict[str, MetricEntry] = {}
     for figure in figures:
         if figure.metric not in entries:
@@ -261,7 +261,7 @@ def _dataset_entry(
     own = tuple(dict.fromkeys(figure.metric for figure in figures))
     scenes = {figure.scene for figure in figures}
     if known is None:
-        installed = plugins.plugins("datasets")
+        installed = plugins.names("datasets")
         kind = plugins.load("datasets", dataset) if dataset in installed else None
         known = DatasetEntry(
             title=kind.info.title if kind else dataset,

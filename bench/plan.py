@@ -192,7 +192,7 @@ class Planner:
         known = state.get(job.key)
         if known is None or known.status in self.retry:
             return dict(job.metrics)
-        stands = known.scored if "error" in self.retry else known.scored | known.failed
+        stands = known.scored if self.retry else known.scored | known.failed
         return {metric: plugin for metric, plugin in job.metrics.items() if metric not in stands}
 
     def _tell(self, message: str) -> None:

@@ -33,38 +33,44 @@ class Plugin:
     version: str
 
 
-def plugins(kind: Kind) -> dict[str, Plugin]:
-    """All installed plug-ins of a kind, by name, in alphabetical order; loads none of them.
+def plugins(kind: Kind) -> list[Plugin]:
+    """All installed plug-ins of a kind by name, in alphabetical order; loads none of them.
 
-    Raises:
-        PluginError: two distributions claim one name.
+    Two packages may claim one name: both are listed, and neither can be had by that name.
     """
-    found: dict[str, Plugin] = {}
-    for point in sorted(entry_points(group=f"stemtree.{kind}"), key=lambda point: point.name):
-        plugin = _describe(point, kind)
-        rival = found.get(plugin.name)
-        if rival and rival != plugin:
-            raise PluginError(
-                f"{kind}: {plugin.name!r} is claimed by {rival.distribution} ({rival.value}) and by "
-                f"{plugin.distribution} ({plugin.value}); uninstall one, or name the one you mean as module:object"
-            )
-        found[plugin.name] = plugin
-    return found
+    found = {_describe(point, kind) for point in entry_points(group=f"stemtree.{kind}")}
+    return sorted(found, key=lambda plugin: (plugin.name, plugin.distribution, plugin.value))
+
+
+def names(kind: Kind) -> set[str]:
+    """Names of all installed plug-ins of a kind."""
+    return {plugin.name for plugin in plugins(kind)}
 
 
 def resolve(kind: Kind, name: str) -> str:
     """The ``module:object`` path of a plug-in, given by name or already as a path; loads nothing.
 
     Raises:
-        PluginError: no plug-in has that name; the message has the nearest names.
+        PluginError: no plug-in has that name, with the nearest names; two have it; or the path is not of that form.
     """
     if ":" in name:
+        module, _, attribute = name.partition(":")
+        if module.endswith(".py") or "/" in module:
+            stem = module.replace("/", ".").removesuffix(".py").strip(".")
+            raise PluginError(f"{name!r}: name the module, not its file: {stem}:{attribute}")
         return name
     known = plugins(kind)
-    if name in known:
-        return known[name].value
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+    claims = [plugin for plugin in known if plugin.name == name]
+    if len(claims) == 1:
+        return claims[0].value
+    if claims:
+        rivals = " and ".join(f"{plugin.distribution} ({plugin.value})" for plugin in claims)
+        raise PluginError(
+            f"{kind[:-1]} {name!r} is claimed by {rivals}; uninstall one, or name the one you mean as module:object"
+        )
+    there = sorted(names(kind))
+    near = difflib.get_close_matches(name, there, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(there)}"
     raise PluginError(f"no {kind[:-1]} named {name!r}; {hint} (or module:object)")
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import polars as pl
+import torch
 
 from bench import plugins
 from bench.cells import SeparatorSpec
@@ -62,6 +63,7 @@ def run(config: RunConfig) -> RunReport:
     specs = [_spec(name, config.options) for name in config.separators]
     metrics = _metrics(config.metrics)
     _check_options(config)
+    _check_device(config.device)
     name = config.run or new_run_name()
     results = Results(config.results)
     configuration = config.model_dump(mode="json", exclude={"dry_run"})
@@ -75,6 +77,7 @@ def run(config: RunConfig) -> RunReport:
     with _executor(config) as executor:
         with spinner("plan") as tell:
             described = executor.describe(specs, _targets(opened))
+            _refuse_misuse(described)
             planner = Planner(
                 results=results,
                 run=name,
@@ -185,13 +188,26 @@ def _metrics(names: Sequence[str] | None) -> dict[str, str] | None:
 
 def _check_options(config: RunConfig) -> None:
     """Options for something that is not in the run are a typing error."""
-    known = {plugins.option_name(name) for name in (*config.separators, *config.datasets)}
-    if "mini" in config.datasets:
-        known |= set(plugins.plugins("datasets"))
+    named = {plugins.option_name(name) for name in (*config.separators, *config.datasets)}
+    inside_mini = plugins.names("datasets") if "mini" in config.datasets else set()
     for kind, section in (("options", config.options), ("data", config.data)):
         for name in section:
-            if name not in known | ({"root"} if kind == "data" else set()):
-                raise RunError(f"{kind}.{name}: {name!r} is not in this run, which has {', '.join(sorted(known))}")
+            if name not in named | inside_mini | ({"root"} if kind == "data" else set()):
+                raise RunError(f"{kind}.{name}: {name!r} is not in this run, which has {', '.join(sorted(named))}")
+
+
+def _refuse_misuse(described: Sequence[Description]) -> None:
+    """Options that a separator does not take are a typing error: better no run than rows that all say so."""
+    for description in described:
+        if description.misused and description.failure:
+            raise RunError(description.failure)
+
+
+def _check_device(device: str) -> None:
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise RunError(f"device={device}: torch {torch.__version__} finds no CUDA device; see `stemtree doctor`")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise RunError(f"device=mps: torch {torch.__version__} finds no Metal device")
 
 
 def _targets(opened: Sequence[OpenedDataset]) -> list[Any]:

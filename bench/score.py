@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench import plugins
 from bench.data import open_datasets
 from bench.executors.inline import InlineExecutor
 from bench.external import EstimatesError, Matched, attach, describe_external, match
@@ -31,6 +32,10 @@ def score_files(
     Raises:
         EstimatesError: the folder or the table cannot be used, the data set cannot be opened, or nothing matches.
     """
+    if name in plugins.names("separators"):
+        raise EstimatesError(
+            f"{name!r} is an installed separator, whose row these figures would take; use another --name"
+        )
     opened, problems = open_datasets([dataset], folders={dataset: root}, options={dataset: options or {}})
     if not opened:
         raise EstimatesError(problems[0].message)

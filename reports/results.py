@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +37,7 @@ ROW_COLUMNS = (
     "run", "key", "separator", "family", "dataset", "split", "scene", "target", "mid", "depth", "protocol", "metric",
     "value", "status", "reason",
 )  # fmt: skip
+_LOG: Final = logging.getLogger("stemtree")
 LEFTOVER_SECONDS: Final = 86_400.0
 """Age from which a file under a temporary name, or scores without their cell, count as left by a kill."""
 _LOOKS: Final = 5
@@ -167,31 +170,30 @@ class Results:
         return scenes.unique(["dataset", "split", "scene"], keep="last").drop("written_at").sort("scene")
 
     def metrics(self) -> dict[str, MetricEntry]:
-        """Definitions of the metrics by id."""
+        """Definitions of the metrics by id; a damaged one is left out with a warning, and a run writes it anew."""
         found = {}
         for path in sorted((self.folder / "metrics").glob("[!.]*.json")):
-            try:
+            with _left_out_if_damaged(path):
                 described = dict(json.loads(path.read_text(encoding="utf-8")))
                 name = str(described.pop("id"))
                 found[name] = MetricEntry.model_validate(described)
-            except (ValidationError, ValueError, KeyError, TypeError) as error:
-                raise ResultsError(f"{path}: {_first_line(error)}; restore it or run the benchmark again") from error
         return found
 
     def cards(self) -> dict[str, dict[str, Any]]:
-        """Model cards by file name."""
+        """Model cards by file name; a damaged one is left out with a warning, and the next run writes it anew."""
         cards = {}
         for path in sorted((self.folder / "cards").glob("[!.]*.json")):
-            try:
+            with _left_out_if_damaged(path):
                 cards[path.stem] = dict(json.loads(path.read_text(encoding="utf-8")))
-            except (ValueError, TypeError) as error:
-                raise ResultsError(f"{path}: {_first_line(error)}; restore it or run the benchmark again") from error
         return cards
 
     def runs(self) -> list[Manifest]:
-        """The manifests of all runs, the oldest first."""
-        paths = (self.folder / "runs").glob("[!.]*.json")
-        return sorted(map(self._manifest, paths), key=lambda manifest: (manifest.started, manifest.run))
+        """The manifests of all runs, the oldest first; a damaged one is left out with a warning that names it."""
+        manifests = []
+        for path in (self.folder / "runs").glob("[!.]*.json"):
+            with _left_out_if_damaged():
+                manifests.append(self._manifest(path))
+        return sorted(manifests, key=lambda manifest: (manifest.started, manifest.run))
 
     def run(self, name: str) -> Manifest | None:
         """The manifest of one run, or None where there is none."""
@@ -281,7 +283,10 @@ class Results:
         settled = scores.join(cells, on=["part", "key"], how="semi")
         waiting = set(scores.join(cells, on=["part", "key"], how="anti")["part"])
         tables = {"scores": settled, "cells": cells}
-        old = {"scores": [path for path in paths["scores"] if path.stem not in waiting], "cells": paths["cells"]}
+        old = {
+            "scores": [path for path in _readable(paths["scores"]) if path.stem not in waiting],
+            "cells": _readable(paths["cells"]),
+        }
         before = after = 0
         for kind, table in tables.items():
             before += len(paths[kind])
@@ -329,15 +334,17 @@ class Results:
 
     @staticmethod
     def _collect(parts: list[Path], schema: pl.Schema) -> pl.DataFrame:
+        """The rows of parts; a damaged part is left out with a warning, as if its cells had not run."""
         if not parts:
             return pl.DataFrame(schema=schema)
         try:
             return pl.scan_parquet(parts, schema=schema).collect()
         except pl.exceptions.PolarsError:
-            # One of many is at fault: find out which, so that the line can name it.
-            for part in parts:
-                _parquet(part, schema)
-            raise
+            frames = [pl.DataFrame(schema=schema)]
+            for part in parts:  # find out which
+                with _left_out_if_damaged():
+                    frames.append(_parquet(part, schema))
+            return pl.concat(frames)
 
 
 def as_json(rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -346,11 +353,32 @@ def as_json(rows: pl.DataFrame) -> list[dict[str, Any]]:
     return rows.with_columns(value=finite).to_dicts()
 
 
+def _readable(parts: list[Path]) -> list[Path]:
+    """The parts whose footer is whole: a damaged one stays for its owner to see."""
+    readable = []
+    for part in parts:
+        with suppress(pl.exceptions.PolarsError):
+            pl.read_parquet_schema(part)
+            readable.append(part)
+    return readable
+
+
+@contextmanager
+def _left_out_if_damaged(path: Path | None = None) -> Iterator[None]:
+    """Go on without a file that cannot be read, and say so: one bad file must not cost a night's results."""
+    try:
+        yield
+    except ResultsError as error:
+        _LOG.warning("%s; left out", error)
+    except (ValidationError, ValueError, KeyError, TypeError) as error:
+        _LOG.warning("%s: damaged (%s); left out, and written anew by the next run", path, _first_line(error))
+
+
 def _parquet(path: Path, schema: pl.Schema) -> pl.DataFrame:
     try:
         return pl.read_parquet(path, schema=schema)
     except pl.exceptions.PolarsError as error:
-        raise ResultsError(f"{path}: damaged ({_first_line(error)}); remove it and run again, or restore it") from error
+        raise ResultsError(f"{path}: damaged ({_first_line(error)}); remove it, and its cells run again") from error
 
 
 def file_name(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -13,43 +13,61 @@ from reports.results import Results
 from reports.schema import MetricEntry
 from reports.tables import Board, boards
 
+_FIGURE_WIDTH: Final = 24
+"""Columns that a figure with its interval takes."""
+_OTHER_WIDTH: Final = 44
+_REASONS: Final = 8
+"""Reasons of failures that are shown; the leaderboard and ``results show --json`` have all."""
 
-def summary(results: Results, run: str | None = None) -> str:
-    """One table per data set: a row per separator, a column per headline figure with its 95 % interval.
+
+def summary(results: Results, run: str | None = None, *, width: int = 160) -> str:
+    """One table per data set, the best separator first, with 95 % intervals; then why cells failed, by reason.
+
+    As many headline figures are shown as ``width`` columns hold.
 
     Raises:
-        ResultsError: there is no run, or its files cannot be read.
+        ResultsError: there is no run.
     """
     metrics = results.metrics()
-    return "\n".join(_table(board, metrics) for board in boards(results, run))
+    tables = [_table(board, metrics, width) for board in boards(results, run)]
+    return "\n".join([*tables, *_failures(results.run_cells(run))])
 
 
-def _table(board: Board, metrics: Mapping[str, MetricEntry]) -> str:
+def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:
     from rich.console import Console
     from rich.table import Table
 
+    fit = max(1, (width - _OTHER_WIDTH) // _FIGURE_WIDTH)
+    shown = board.columns[:fit]
     table = Table(title=f"{board.dataset} ({board.split}, {board.protocol} protocol)", title_justify="left", box=None)
     table.add_column("separator", no_wrap=True)
-    for column in board.columns:
+    for column in shown:
         metric, aggregation = parse_column(column)
         entry = metrics.get(metric)
-        title = f"{entry.title} ({entry.unit})" if entry else metric
-        table.add_column(f"{title}\n{aggregation.words}", justify="right")
-    table.add_column("targets", justify="right")
-    table.add_column("failed", justify="right")
-    figures = board.overall.partition_by("separator", as_dict=True)
-    for row in board.separators.sort("separator").to_dicts():
-        cells = [_figure(figure) for figure in figures[(row["separator"],)].to_dicts()]
+        title = f"{entry.title} ({entry.unit})" if entry and entry.unit else entry.title if entry else metric
+        table.add_column(f"{title}\n{aggregation.words}", justify="right", max_width=_FIGURE_WIDTH)
+    table.add_column("targets", justify="right", no_wrap=True)
+    table.add_column("failed", justify="right", no_wrap=True)
+    figures = {
+        (row["separator"], row["column"]): row for row in board.overall.filter(pl.col("column").is_in(shown)).to_dicts()
+    }
+    for row in sorted(board.separators.to_dicts(), key=lambda row: _order(figures.get((row["separator"], shown[0])))):
+        cells = [_figure(figures.get((row["separator"], column))) for column in shown]
         covered = f"{row['targets_covered']} of {row['targets']}"
         table.add_row(row["separator"], *cells, covered, str(row["failures"]))
     stream = io.StringIO()
-    Console(file=stream, width=160, color_system=None).print(table)
+    Console(file=stream, width=width, color_system=None).print(table)
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
-    return "\n".join([*lines, *_remarks(board)]) + "\n"
+    return "\n".join([*lines, *_remarks(board, left_out=len(board.columns) - len(shown))]) + "\n"
 
 
-def _figure(figure: Mapping[str, Any]) -> str:
-    if figure["value"] is None:
+def _order(figure: Mapping[str, Any] | None) -> tuple[bool, float]:
+    value = figure["value"] if figure else None
+    return (value is None, -(value or 0.0))
+
+
+def _figure(figure: Mapping[str, Any] | None) -> str:
+    if figure is None or figure["value"] is None:
         return "–"
     if figure["low"] is None:
         return _decibels(figure["value"])
@@ -60,7 +78,29 @@ def _decibels(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"  # adding zero drops the sign of a negative zero
 
 
-def _remarks(board: Board) -> list[str]:
-    """What a reader must know of these figures: why intervals are missing, and what was left out by rule."""
+def _remarks(board: Board, *, left_out: int) -> list[str]:
+    """What a reader must know of these figures: why intervals are missing, and what was left out."""
     notes = board.overall.filter(pl.col("value").is_not_null())["note"].drop_nulls().unique().sort().to_list()
+    if left_out:
+        notes.append(f"{left_out} more figure{'s' if left_out > 1 else ''}: in a wider terminal, or on the leaderboard")
     return [f"  {note}" for note in [*notes, *([board.entry.caveat] if board.entry.caveat else [])]]
+
+
+def _failures(cells: pl.DataFrame) -> list[str]:
+    """One line for each separator, status and reason of failure, the commonest first."""
+    failed = cells.filter(pl.col("status").is_in(["error", "timeout", "oom", "nan"]))
+    if failed.is_empty():
+        return []
+    counted = (
+        failed.group_by("separator", "status", "reason")
+        .agg(pl.len().alias("cells"), pl.col("dataset").unique().sort(), pl.col("scene").first())
+        .sort("cells", "separator", "status", "reason", descending=[True, False, False, False])
+    )
+    lines = []
+    for row in counted.head(_REASONS).to_dicts():
+        where = row["scene"] if row["cells"] == 1 else f"{row['cells']} cells"
+        reason = " ".join(str(row["reason"]).split())
+        lines.append(f"{row['status']}: {row['separator']} on {', '.join(row['dataset'])}, {where}: {reason}")
+    if len(counted) > _REASONS:
+        lines.append(f"... and {len(counted) - _REASONS} more reasons; `stemtree results show --json` has them all")
+    return [*lines, ""]

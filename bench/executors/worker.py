@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -51,17 +52,15 @@ def worker_main(connection: Connection, threads: int, last_attempt: int) -> None
 
     torch.set_num_threads(threads)
     loaded = Loaded()
-    connection.send("ready")
-    while True:
-        try:
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is done with this worker
+        connection.send("ready")
+        while True:
             task: Task = connection.recv()
-        except EOFError:
-            return
-        if isinstance(task, DescribeTask):
-            connection.send(describe(task.spec, task.targets))
-        else:
-            last = task.attempt >= last_attempt
-            connection.send(run_job(task.job, loaded, attempt=task.attempt, last=last))
+            if isinstance(task, DescribeTask):
+                connection.send(describe(task.spec, task.targets))
+            else:
+                last = task.attempt >= last_attempt
+                connection.send(run_job(task.job, loaded, attempt=task.attempt, last=last))
 
 
 def _die_with_parent() -> None:

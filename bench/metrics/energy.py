@@ -210,7 +210,7 @@ class Energies:
 
     def _over(self, function: Callable[..., torch.Tensor], *names: str, size: tuple[int, ...] = ()) -> torch.Tensor:
         signals = {name: self._signals[name] for name in names}
-        own = check_alike(**signals)   # one mixture under many targets is summed once
+        own = check_alike(**signals)  # one mixture under many targets is summed once
         return over_items(function, *signals.values(), batch=own, size=size).expand((*self._batch, *size))
 
 

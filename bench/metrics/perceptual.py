@@ -1,7 +1,7 @@
 """PESQ, computed by the package ``pesq`` 0.0.4, which wraps the code of ITU-T P.862.
 
-The package is an extra (``stemtree[speech]``), because it has to be compiled. What it cannot score is no error: such a
-target has no value, and the reason says why.
+The package is an extra (``stemtree[speech]``), because it has to be compiled; without it the metric is skipped. What it
+cannot score is no error: such a target has no value, and the reason says why.
 """
 
 from __future__ import annotations
@@ -98,19 +98,12 @@ def _words(error: Exception) -> str:
     return said.strip().rstrip("!.").lower()
 
 
-def _scored(estimates: torch.Tensor, references: torch.Tensor, sample_rate: int, *, band: Band) -> Scored:
-    try:
-        return pesq(estimates, references, sample_rate=sample_rate, band=band)
-    except Unavailable as absent:
-        return Scored(torch.full((len(estimates),), torch.nan, dtype=torch.float64), [str(absent)] * len(estimates))
-
-
 def _wide(estimates: torch.Tensor, references: torch.Tensor, sample_rate: int) -> Scored:
-    return _scored(estimates, references, sample_rate, band="wb")
+    return pesq(estimates, references, sample_rate=sample_rate, band="wb")
 
 
 def _narrow(estimates: torch.Tensor, references: torch.Tensor, sample_rate: int) -> Scored:
-    return _scored(estimates, references, sample_rate, band="nb")
+    return pesq(estimates, references, sample_rate=sample_rate, band="nb")
 
 
 def _itself(wide: Scored) -> Scored:

@@ -12,6 +12,7 @@ import torch
 from bench.metrics.base import Metric, Scored, Shared
 from bench.metrics.energy import Energies
 from bench.metrics.tensors import SignalLike, as_signal, count_not_finite
+from separators.base import Unavailable
 
 ABSENT_BELOW_DB: Final = -60.0
 """Level of a reference against the mixture under which the target counts as absent."""
@@ -37,6 +38,8 @@ class ScoreRow:
     value: float | None
     status: Literal["ok", "skip", "nan", "error"]
     reason: str | None
+    unavailable: bool = False
+    """Whether it was skipped for want of a package, whose arrival would change that."""
 
 
 def score_cell(
@@ -52,7 +55,7 @@ def score_cell(
     A target is *absent* where its reference is silent or more than 60 dB under the mixture: metrics of the present
     skip it, metrics of the absent judge it and have no row elsewhere. A target is *trivial* where the mixture's own
     SDR is above 30 dB: metrics of the present skip it. An estimate with samples that are not finite gets status nan in
-    all its rows, before any other rule. Metrics of scope ``scene`` see every target that is present, trivial or not,
+    all its other rows. Metrics of scope ``scene`` see every target that is present, trivial or not,
     in one call, so that what they compute jointly follows the scene and not the separator; the others see only the
     targets they judge. A metric that raises, running out of memory excepted, has status error in the rows of the
     targets it was to judge, and takes nothing from the other metrics.
@@ -168,6 +171,7 @@ class _Found:
     value: float
     reason: str | None
     failed: bool = False
+    unavailable: bool = False
 
 
 def _found(metric: Metric, whole: _Signals, targets: list[_Target]) -> dict[int, _Found]:
@@ -192,6 +196,8 @@ def _found(metric: Metric, whole: _Signals, targets: list[_Target]) -> dict[int,
             raise ValueError(f"{given} and {len(reasons)} reasons for {len(indices)} targets")
     except _OUT_OF_MEMORY:
         raise
+    except Unavailable as absent:
+        return dict.fromkeys(indices, _Found(math.nan, str(absent), unavailable=True))
     except Exception as error:
         failure = _Found(math.nan, f"{type(error).__name__}: {error}", failed=True)
         return dict.fromkeys(indices, failure)
@@ -201,13 +207,15 @@ def _found(metric: Metric, whole: _Signals, targets: list[_Target]) -> dict[int,
 
 
 def _row(metric: Metric, index: int, found: _Found | None, target: _Target) -> ScoreRow:
+    if metric.applies_to == "present" and (target.absent or target.trivial):
+        return ScoreRow(index, metric.id, None, "skip", ABSENT_REASON if target.absent else TRIVIAL_REASON)
     if target.broken:
         reason = f"the estimate has {target.broken} samples that are NaN or infinite"
         return ScoreRow(index, metric.id, None, "nan", reason)
-    if metric.applies_to == "present" and (target.absent or target.trivial):
-        return ScoreRow(index, metric.id, None, "skip", ABSENT_REASON if target.absent else TRIVIAL_REASON)
     if found is None:
         return ScoreRow(index, metric.id, None, "skip", SET_REASON)
+    if found.unavailable:
+        return ScoreRow(index, metric.id, None, "skip", found.reason, unavailable=True)
     if found.failed:
         return ScoreRow(index, metric.id, None, "error", found.reason)
     if math.isnan(found.value):

@@ -73,7 +73,7 @@ def _frame_energies(
     """
     parts = -(-len(window) // hop)
     weights = torch.nn.functional.pad(window.square(), (0, parts * hop - len(window))).view(parts, hop).T
-    blocks = count + parts - 1   # they fit into the signal, because the last whole frame is not counted
+    blocks = count + parts - 1  # they fit into the signal, because the last whole frame is not counted
     taken = max(BLOCK // (hop * len(reference)), 1)
     rows = (x[:, : blocks * hop].unflatten(-1, (blocks, hop)).split(taken, dim=1) for x in (estimate, reference))
     pairs = (torch.stack([s.square(), squared_difference(s, e)]) for e, s in zip(*rows, strict=True))

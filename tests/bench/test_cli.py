@@ -42,9 +42,9 @@ def test_listing_imports_no_torch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["separators", "datasets", "metrics"])
 def test_everything_listed_can_be_loaded(kind: str) -> None:
-    from bench.plugins import load, plugins
+    from bench.plugins import load, names
 
-    for name in plugins(kind):  # type: ignore[arg-type]
+    for name in names(kind):  # type: ignore[arg-type]
         assert load(kind, name) is not None  # type: ignore[arg-type]
 
 
@@ -204,3 +204,111 @@ def test_doctor_names_what_is_missing_and_the_remedy(tmp_path: Path) -> None:
     assert "not on PATH" in found["ffmpeg"]["state"]
     assert "ffmpeg" in found["ffmpeg"]["remedy"]
     assert found["Python"]["remedy"] == ""
+
+
+def test_reasons_of_failures_are_shown_after_the_table(tmp_path: Path) -> None:
+    write_plugins(tmp_path)
+    write_musdb(tmp_path / "musdb")
+    done = run_small(tmp_path, "separators=[mixture,kit_plugins:Raises,kit_plugins:Nothing]")
+    lines = done.stdout.splitlines()
+    assert "error: kit_plugins:Raises on musdb18-hq, 2 cells: RuntimeError: boom" in lines
+    assert any("kit_plugins:Nothing" in line and "cannot be loaded" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_the_summary_fits_its_width(tmp_path: Path, width: int) -> None:
+    from reports.results import Results
+    from reports.text import summary
+
+    write_musdb(tmp_path / "musdb")
+    run_small(tmp_path)
+    lines = summary(Results(tmp_path / "stemtree-out" / "results"), width=width).splitlines()
+    table = "\n".join(line for line in lines if not line.startswith("  "))
+    assert max(map(len, table.splitlines())) <= width
+    assert "half" in table
+    assert "SDRi" in table
+
+
+def test_a_misspelt_option_of_a_separator_is_refused(tmp_path: Path) -> None:
+    write_musdb(tmp_path / "musdb", songs=1)
+    done = run_small(tmp_path, "separators=[mixture,hpss]", "options.hpss.kernl=17")
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1] == "stemtree: hpss: no option 'kernl'; did you mean kernel?"
+    assert not (tmp_path / "stemtree-out").exists()
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    write_musdb(tmp_path / "musdb", songs=1)
+    done = run_small(tmp_path, "device=cuda")
+    assert done.returncode == 2
+    assert "finds no CUDA device" in done.stderr
+
+
+def test_a_damaged_part_costs_its_own_cells_and_is_named(tmp_path: Path) -> None:
+    write_musdb(tmp_path / "musdb")
+    run_small(tmp_path, "run=a")
+    results = tmp_path / "stemtree-out" / "results"
+    whole = stemtree("results", "show", "--json", folder=tmp_path).stdout
+    part = sorted((results / "scores").glob("*.parquet"))[0]
+    part.write_bytes(part.read_bytes()[:-100])
+    shown = stemtree("results", "show", "--json", folder=tmp_path)
+    assert shown.returncode == 0
+    assert part.name in shown.stderr
+    assert sum(row["status"] == "pending" for row in json.loads(shown.stdout)) == 1
+    stemtree("results", "compact", folder=tmp_path)
+    assert part.exists(), "a damaged file is left for its owner"
+    again = run_small(tmp_path, "run=a")
+    assert "3 reused" in again.stdout
+    assert stemtree("results", "show", "--json", folder=tmp_path).stdout == whole
+
+
+def test_damaged_manifest_metric_and_card_are_named_and_left_out(tmp_path: Path) -> None:
+    write_musdb(tmp_path / "musdb", songs=1)
+    run_small(tmp_path, "run=a")
+    run_small(tmp_path, "run=b")
+    results = tmp_path / "stemtree-out" / "results"
+    damaged = [results / "runs" / "a.json", next((results / "metrics").iterdir()), next((results / "cards").iterdir())]
+    for file in damaged:
+        file.write_text("{")
+    built = stemtree("leaderboard", "build", folder=tmp_path)
+    assert built.returncode == 0, built.stderr
+    assert all(file.name in built.stderr for file in damaged)
+    mended = run_small(tmp_path, "run=c")
+    assert mended.returncode == 0
+    assert "damaged" not in stemtree("results", "show", "--run", "c", folder=tmp_path).stderr
+
+
+def test_output_that_is_no_folder_is_one_line(tmp_path: Path) -> None:
+    write_musdb(tmp_path / "musdb", songs=1)
+    (tmp_path / "file").write_text("")
+    done = run_small(tmp_path, "results=file")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "file" in done.stderr
+
+
+def test_figures_from_elsewhere_cannot_take_the_name_of_a_separator(tmp_path: Path) -> None:
+    done = stemtree("score", "musdb18", "--root", ".", "--estimates", ".", "--name", "mixture", folder=tmp_path)
+    assert done.returncode == 2
+    assert "installed separator" in done.stderr
+
+
+def test_a_name_that_two_packages_claim_hurts_nobody_else(tmp_path: Path) -> None:
+    for package in ("one", "two"):
+        info = tmp_path / f"{package}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[stemtree.separators]\nmine = {package}:Mine\n")
+    write_musdb(tmp_path / "musdb", songs=1)
+    listed = stemtree("list", "separators", folder=tmp_path, PYTHONPATH=str(tmp_path))
+    assert "mine" in listed.stdout
+    assert {"(one 1.0)", "(two 1.0)"} <= {line[line.find("(") :] for line in listed.stdout.splitlines()}
+    common = ["datasets=[musdb18]", f"data.musdb18={tmp_path / 'musdb'}", "executor=inline"]
+    clash = stemtree("run", "separators=[mine]", *common, folder=tmp_path, PYTHONPATH=str(tmp_path))
+    assert clash.returncode == 2
+    assert "claimed by one (one:Mine) and two (two:Mine)" in clash.stderr
+    assert stemtree("run", "separators=[half]", *common, folder=tmp_path, PYTHONPATH=str(tmp_path)).returncode == 0

@@ -174,7 +174,8 @@ def test_without_the_package_the_rows_say_how_to_get_it(absent: None) -> None:
     e, s = noisy_voices(2)
     found = rows(e, s)
     assert len(found) == 2 * len(ALL)
-    assert {row.status for row in found.values()} == {"nan"}
+    assert {row.status for row in found.values()} == {"skip"}
+    assert all(row.unavailable for row in found.values())
     assert {row.reason for row in found.values()} == {PACKAGE_ABSENT}
     assert "pip install 'stemtree[speech]'" in PACKAGE_ABSENT
 

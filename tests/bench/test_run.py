@@ -103,10 +103,10 @@ def test_options_of_a_separator_reach_its_constructor(workplace: Path) -> None:
     assert good == half
 
 
-def test_a_misspelt_option_is_a_row_that_names_the_nearest(workplace: Path) -> None:
-    report = start(workplace, "options.Good.gian=0.5", separators=f"[{NAMES}:Good]")
-    assert report.counts == {"error": 2}
-    assert "no option 'gian'; did you mean gain?" in rows(workplace)["reason"][0]
+def test_a_misspelt_option_is_refused_with_the_nearest(workplace: Path) -> None:
+    with pytest.raises(RunError, match=r"no option 'gian'; did you mean gain\?"):
+        start(workplace, "options.Good.gian=0.5", separators=f"[{NAMES}:Good]")
+    assert not (workplace / "results").exists()
 
 
 def test_a_new_metric_is_scored_without_the_old_ones_again(workplace: Path) -> None:

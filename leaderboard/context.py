@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
+from leaderboard.cards import Card, read_card
 from leaderboard.paths import slug
 from reports.aggregate import parse_column
 from reports.figures import Kind
 from reports.results import Results, ResultsError, file_name
-from reports.schema import Manifest, MetricEntry, Problem
+from reports.schema import Manifest, MetricEntry, Problem, SeparatorEntry
 from reports.tables import Board, boards
 
 
@@ -76,9 +79,18 @@ class Site:
         family = self.families.get(separator, "")
         return "baseline" if family == "baseline" else "oracle" if family == "oracle" else "system"
 
-    def card(self, separator: str) -> Mapping[str, Any] | None:
-        """The model card of a separator; its file's name holds letters, digits, dots, dashes and underscores only."""
-        return self.cards.get(file_name(separator))
+    def card(self, separator: str) -> Card | None:
+        """The model card of a separator, where there is one that can be read."""
+        return read_card(self.cards.get(file_name(separator)))
+
+    def variants(self, separator: str) -> list[tuple[SeparatorEntry, list[str]]]:
+        """Each code, options and weights behind the figures of a separator, with the data sets that it stands on."""
+        known = {entry.variant: entry for manifest in self.manifests for entry in manifest.separators.values()}
+        found: dict[str, list[str]] = {}
+        for board in self.boards:
+            for variant in board.cells.filter(pl.col("separator") == separator)["variant"].drop_nulls().unique():
+                found.setdefault(variant, []).append(self.board_title(board))
+        return [(known[variant], titles) for variant, titles in found.items() if variant in known]
 
     def board_name(self, board: Board) -> str:
         """The data set's name, with split and protocol where it has several boards."""
@@ -87,10 +99,11 @@ class Site:
         return f"{board.dataset} {board.split} {board.protocol}"
 
     def board_title(self, board: Board) -> str:
-        """The data set's title, with split and protocol where it has several boards."""
+        """The data set's title and name, with split and protocol where it has several boards."""
+        title = dataset_title(board.dataset, board.entry.title)
         if Counter(other.dataset for other in self.boards)[board.dataset] == 1:
-            return board.entry.title
-        return f"{board.entry.title} ({board.split}, {board.protocol})"
+            return title
+        return f"{title} ({board.split}, {board.protocol})"
 
     def board_href(self, board: Board) -> str:
         """Address of the page of a data set."""
@@ -111,6 +124,15 @@ class Site:
     def metric_href(self, metric: str) -> str:
         """Address of the definition of a metric."""
         return f"metrics.html#{metric_anchor(metric)}"
+
+
+def dataset_title(name: str, title: str) -> str:
+    """The title of a data set, with its own name where several data sets may share the title."""
+
+    def letters(text: str) -> str:
+        return "".join(filter(str.isalnum, text.casefold()))
+
+    return title if letters(name) == letters(title) else f"{title} · {name}"
 
 
 def metric_anchor(metric: str) -> str:

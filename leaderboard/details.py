@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -41,16 +41,27 @@ class TargetTable:
 
     label: str
     metrics: tuple[str, ...]
-    rows: tuple[ScoreRow, ...]
+    groups: tuple[tuple[Kind, tuple[ScoreRow, ...]], ...]
+    """Oracles, systems and baselines."""
+    not_run: tuple[tuple[str, str], ...]
+    """Name and address of each separator that has no result here."""
     left_out: str | None
+
+    @property
+    def particular(self) -> bool:
+        """Whether there is anything to say of a row beside its values."""
+        return any(score.reason is not None for _, rows in self.groups for row in rows for score in row.scores)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Failures or skips that share status and reason."""
+    """Failures, skips or what has not run, where they share status and reason."""
 
     status: str
     reason: str
+    """Its first line."""
+    message: str | None
+    """All of it, where it has more lines."""
     count: int
     targets: tuple[str, ...]
     scenes: tuple[tuple[str, str], ...]
@@ -72,10 +83,8 @@ def scene_tables(site: Site, board: Board) -> Iterable[tuple[dict[str, Any], lis
                 tables[int(index)] = _target_table(site, part, order)
         if (scene["scene"],) in left_out:
             for row in left_out[scene["scene"],].iter_rows(named=True):
-                there = tables.get(row["index"])
-                tables[row["index"]] = TargetTable(
-                    row["target"], there.metrics if there else (), there.rows if there else (), row["reason"]
-                )
+                bare = TargetTable(row["target"], (), (), (), None)
+                tables[row["index"]] = replace(tables.get(row["index"], bare), left_out=row["reason"])
         yield scene, [table for _, table in sorted(tables.items())]
 
 
@@ -102,14 +111,29 @@ def _target_table(site: Site, part: pl.DataFrame, order: dict[str, int]) -> Targ
             kind=site.kind(name),
             scores=tuple(score(name, metric) for metric in metrics),
         )
-        for name in part["separator"].unique()
+        for name in part.filter(pl.col("state") != "not run")["separator"].unique()
     ]
-    return TargetTable(part["target"][0], metrics, tuple(sorted(rows, key=rank)), None)
+    rows.sort(key=rank)
+    kinds: tuple[Kind, ...] = ("oracle", "system", "baseline")
+    groups = tuple((kind, tuple(row for row in rows if row.kind == kind)) for kind in kinds)
+    waiting = sorted({*part["separator"]} - {row.name for row in rows})
+    return TargetTable(
+        label=part["target"][0],
+        metrics=metrics,
+        groups=tuple(group for group in groups if group[1]),
+        not_run=tuple((name, site.separator_href(name)) for name in waiting),
+        left_out=None,
+    )
 
 
 def failures(site: Site, board: Board) -> dict[str, list[Group]]:
     """Everything that failed, by separator, grouped by status and reason; the commonest first."""
     return _grouped(site, board, "failed")
+
+
+def not_run(site: Site, board: Board) -> dict[str, list[Group]]:
+    """Everything that nobody asked for yet, by separator, grouped by reason; the commonest first."""
+    return _grouped(site, board, "not run")
 
 
 def skips(site: Site, board: Board) -> dict[str, list[Group]]:
@@ -137,7 +161,8 @@ def _grouped(site: Site, board: Board, state: str) -> dict[str, list[Group]]:
         scenes = tuple((scene, site.scene_href(board, scene)) for scene in row["scenes"])
         group = Group(
             status=row["status"],
-            reason=row["reason"],
+            reason=row["reason"].strip().partition("\n")[0],
+            message=row["reason"] if "\n" in row["reason"].strip() else None,
             count=row["pairs"],
             targets=tuple(row["targets"]),
             scenes=scenes,

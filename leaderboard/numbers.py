@@ -39,8 +39,15 @@ def significant(value: float, digits: int = 2) -> str:
     return decimal(value, places)
 
 
+def ratio(value: float) -> str:
+    """Two significant digits; what is less than a thousandth is noise."""
+    return significant(value) if value >= 0.001 else "<0.001"
+
+
 def megabytes(value: float) -> str:
-    """Memory as MB, from 1,024 on as GB."""
+    """Memory as MB, from 1,024 on as GB; what is less than one is noise."""
+    if value < 1:
+        return "<1\N{NO-BREAK SPACE}MB"
     text = f"{decimal(value, 0)} MB" if value < 1024 else f"{decimal(value / 1024, 1)} GB"
     return text.replace(" ", "\N{NO-BREAK SPACE}")
 

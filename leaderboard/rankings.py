@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import polars as pl
 
@@ -13,12 +13,12 @@ from leaderboard.context import Column, Site
 from reports.figures import Kind
 from reports.tables import Board
 
-_WIDTH, _MARGIN = 112.0, 5.0
+_WIDTH, _MARGIN = 104.0, 5.0
 
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval drawn to its column's scale: positions in an SVG of 112 x 12 units, rounded for stable bytes."""
+    """An interval drawn to its column's scale: positions in an SVG of 104 x 12 units, rounded for stable bytes."""
 
     value: float
     low: float | None
@@ -34,9 +34,11 @@ class Cell:
     text: str | None
     interval: str | None
     note: str | None
-    """Why there is no interval, or only a weak one."""
+    """Why there is no interval, or only a weak one, where it is not what the whole table says."""
     remarks: tuple[str, ...]
     reason: str | None
+    brief: str | None
+    """What to show for a reason that is a rule and no event: ``skipped`` or ``not run``."""
     bar: Bar | None
 
 
@@ -58,52 +60,71 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that may be compared with each other, under a line that says how."""
+    """Rows under a line that says what they are, and whether they may be compared with the rest."""
 
     heading: str | None
     rows: tuple[Row, ...]
+    look: Literal["systems", "reference", "apart"]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of one board."""
+    """A table of one board; ``notes`` by column is what most intervals there have to say for themselves."""
 
     columns: tuple[Column, ...]
     groups: tuple[Group, ...]
+    notes: Mapping[str, str | None]
+
+    @property
+    def note(self) -> str | None:
+        """What holds for every column; None where they differ."""
+        said = {self.notes.get(column.id) for column in self.columns}
+        return said.pop() if len(said) == 1 else None
 
     @property
     def rows(self) -> list[Row]:
         """All rows, whatever their group."""
         return [row for group in self.groups for row in group.rows]
 
+    @property
+    def words(self) -> str | None:
+        """How every column is aggregated, where it is the same for all."""
+        words = {column.words for column in self.columns}
+        return words.pop() if len(words) == 1 else None
+
+    def first(self, count: int) -> Table:
+        """The same with the first ``count`` columns alone."""
+        groups = tuple(
+            replace(group, rows=tuple(replace(row, cells=row.cells[:count]) for row in group.rows))
+            for group in self.groups
+        )
+        return replace(self, columns=self.columns[:count], groups=groups)
+
 
 def overall(site: Site, board: Board) -> Table:
-    """Every separator of a board, in three groups: all targets, a part of them, none."""
+    """Every separator of a board: references and systems on all of it, then those on a part of it, then the others."""
     columns = tuple(site.column(column) for column in board.columns)
     ranks = board.ranks(columns[0].better, columns[0].unit)
-    rows = _rows(site, columns, board.overall, board.separators, ranks=ranks)
-    whole = [row for row in rows if _covered(row) == len(board.targets)]
-    partial = [row for row in rows if 0 < _covered(row) < len(board.targets)]
-    nothing = [row for row in rows if _covered(row) == 0 < len(board.targets)]
-    groups = (
-        Group(None, tuple(whole)),
-        Group("On the targets they cover only: not to be compared with the rows above", tuple(partial)),
-        Group("Covering none of the targets", tuple(nothing)),
-    )
-    return Table(columns, tuple(group for group in groups if group.rows))
+    rows, notes = _rows(site, columns, board.overall, board.separators, ranks=ranks)
+    return Table(columns, _grouped(board, rows, by_target=False), notes)
 
 
-def shared(site: Site, board: Board) -> list[tuple[tuple[str, ...], Table]]:
-    """For each set of targets that some separator stops at: all separators that cover it, on those targets alone."""
-    everything = tuple(board.targets)
-    parts = sorted({covered for covered in board.covered.values() if covered and covered != everything})
+def shared(site: Site, board: Board) -> list[tuple[tuple[str, ...], tuple[str, ...], Table]]:
+    """For each part of the targets and scenes that some separator stops at: all that cover it, on that part alone."""
+    everything = (tuple(board.targets), board.runnable)
+    parts = {(board.covered[name], board.ran[name]) for name in board.covered if board.covered[name]}
     columns = tuple(site.column(column) for column in board.columns)
     found = []
-    for part in parts:
-        able = [name for name, covered in board.covered.items() if set(part) <= set(covered)]
-        figures = board.figures(part, able)
+    for targets, scenes in sorted(parts - {everything}):
+        able = [
+            name
+            for name in board.covered
+            if set(targets) <= set(board.covered[name]) and set(scenes) <= set(board.ran[name])
+        ]
+        figures = board.figures(targets, able, scenes)
         facts = board.separators.filter(pl.col("separator").is_in(able))
-        found.append((part, Table(columns, (Group(None, tuple(_rows(site, columns, figures, facts))),))))
+        rows, notes = _rows(site, columns, figures, facts)
+        found.append((targets, scenes, Table(columns, _by_kind(rows), notes)))
     return found
 
 
@@ -119,13 +140,50 @@ def by_target(site: Site, board: Board) -> list[tuple[Column, Table]]:
             Column(target, column.metric, target, column.unit, column.better, "", column.href)
             for target in board.targets
         )
-        rows = _rows(site, heads, figures, board.separators, order=board.overall.filter(pl.col("column") == column.id))
-        tables.append((column, Table(heads, (Group(None, tuple(rows)),))))
+        order = board.overall.filter(pl.col("column") == column.id)
+        rows, notes = _rows(site, heads, figures, board.separators, order=order)
+        tables.append((column, Table(heads, _grouped(board, rows, by_target=True), notes)))
     return tables
 
 
-def _covered(row: Row) -> int:
-    return int(row.facts["targets_covered"])
+def _grouped(board: Board, rows: Sequence[Row], *, by_target: bool) -> tuple[Group, ...]:
+    """Rows that may be compared stand first; ``by_target``, what a separator refuses hurts no other figure."""
+    nothing = [row for row in rows if row.facts["targets_covered"] == 0 < row.facts["targets"]]
+    able = [row for row in rows if row not in nothing]
+    everywhere = [row for row in able if row.facts["scenes_run"] == row.facts["scenes"]]
+    whole = [row for row in everywhere if by_target or row.facts["targets_covered"] == row.facts["targets"]]
+    groups = list(_by_kind(whole))
+
+    def apart(said: str, members: Sequence[Row]) -> None:
+        if members:
+            others = "the rows above" if groups else "other rows"
+            groups.append(Group(f"{said}: not to be compared with {others}", tuple(members), "apart"))
+
+    apart("On the targets they cover only", [row for row in everywhere if row not in whole])
+    for scenes in sorted(
+        {board.ran[row.name] for row in able if row not in everywhere}, key=lambda ran: (-len(ran), ran)
+    ):
+        members = [row for row in able if board.ran[row.name] == scenes]
+        partial = any(row.facts["targets_covered"] < row.facts["targets"] for row in members) and not by_target
+        targets = ", and on the targets they cover" if partial else ""
+        apart(f"On {len(scenes)} of {numbers.count(len(board.runnable), 'scene')}{targets}", members)
+    waiting = [row for row in nothing if not row.facts["scenes_run"]]
+    idle = [row for row in nothing if row not in waiting]
+    ends = (Group("Covering none of the targets", tuple(idle), "apart"), Group("Not run yet", tuple(waiting), "apart"))
+    return (*groups, *(group for group in ends if group.rows))
+
+
+def _by_kind(rows: Sequence[Row]) -> tuple[Group, ...]:
+    """Systems between the references that frame them; without references there is nothing to head."""
+    oracles, systems, baselines = (
+        tuple(row for row in rows if row.kind == kind) for kind in ("oracle", "system", "baseline")
+    )
+    groups = (
+        Group("Oracles, which know the answer", oracles, "reference"),
+        Group("Systems" if oracles or baselines else None, systems, "systems"),
+        Group("Baselines, which do next to nothing", baselines, "reference"),
+    )
+    return tuple(group for group in groups if group.rows)
 
 
 def _rows(
@@ -136,8 +194,9 @@ def _rows(
     *,
     order: pl.DataFrame | None = None,
     ranks: Mapping[str, tuple[int, int] | str] | None = None,
-) -> list[Row]:
-    """Rows by the value in the first column, the best first, or by the values in ``order``."""
+) -> tuple[list[Row], dict[str, str | None]]:
+    """Rows by the value in the first column, the best first, or by the values in ``order``; and notes by column."""
+    notes = {column.id: _common_note(figures.filter(pl.col("column") == column.id)) for column in columns}
     scales = {column.id: _scale(figures.filter(pl.col("column") == column.id)) for column in columns}
     by_place = {(row["separator"], row["column"]): row for row in figures.iter_rows(named=True)}
     described = {row["separator"]: row for row in facts.iter_rows(named=True)}
@@ -152,7 +211,10 @@ def _rows(
     ]
     rows = []
     for name in names:
-        cells = tuple(figure_cell(by_place[name, column.id], column.unit, scales[column.id]) for column in columns)
+        cells = tuple(
+            figure_cell(by_place[name, column.id], column.unit, scales[column.id], said=notes[column.id])
+            for column in columns
+        )
         reasons = {cell.reason for cell in cells}
         rows.append(
             Row(
@@ -166,7 +228,14 @@ def _rows(
                 rank=ranks[name] if ranks else "ranks stand in the overall table",
             )
         )
-    return rows
+    return rows, notes
+
+
+def _common_note(figures: pl.DataFrame) -> str | None:
+    """What at least half of the figures with a value say of their intervals: it need be said only once."""
+    notes = figures.filter(pl.col("value").is_not_null())["note"]
+    counted = notes.drop_nulls().value_counts().sort("count", "note", descending=[True, False])
+    return str(counted["note"][0]) if len(counted) and 2 * counted["count"][0] >= len(notes) else None
 
 
 def _scale(figures: pl.DataFrame) -> tuple[float, float]:
@@ -176,10 +245,12 @@ def _scale(figures: pl.DataFrame) -> tuple[float, float]:
     return (low, high) if high > low else (low - 1, high + 1)
 
 
-def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float]) -> Cell:
-    """The cell of one row of :data:`reports.tables.FIGURES`."""
+def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float], *, said: str | None = None) -> Cell:
+    """The cell of one row of :data:`reports.tables.FIGURES`; a note that its column has ``said`` is not said again."""
     if figure["value"] is None:
-        return Cell(value=None, text=None, interval=None, note=None, remarks=(), reason=figure["note"], bar=None)
+        brief = None if figure["due"] else "skipped" if figure["skipped"] else "not run" if figure["not_run"] else None
+        reason = figure["note"].strip().partition("\n")[0]  # all lines stand on the page of the separator
+        return Cell(value=None, text=None, interval=None, note=None, remarks=(), reason=reason, brief=brief, bar=None)
 
     def place(value: float) -> float:
         low, high = scale
@@ -191,9 +262,10 @@ def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float]) -
         value=value,
         text=numbers.measure(value, unit),
         interval=numbers.interval(low, high, unit) if has_interval else None,
-        note=figure["note"],
+        note=figure["note"] if figure["note"] != said else None,
         remarks=_remarks(figure),
         reason=None,
+        brief=None,
         bar=Bar(place(value), place(low) if has_interval else None, place(high) if has_interval else None, place(0.0)),
     )
 

@@ -11,7 +11,7 @@ import jinja2
 import polars as pl
 
 from leaderboard import details, numbers, rankings
-from leaderboard.context import Site, metric_anchor, read
+from leaderboard.context import Site, dataset_title, metric_anchor, read
 from leaderboard.folder import SiteFolder
 from reports import bootstrap, ranks, tables
 from reports.aggregate import AGGREGATIONS, parse_column
@@ -21,6 +21,8 @@ from reports.results import Results
 from reports.tables import Board
 
 _STATIC: Final = ("site.css", "site.js")
+_FIRST_COLUMNS: Final = 6
+"""Figures that the overview shows of a data set: as many as stand side by side on a screen 1,280 px wide."""
 
 
 def build(results: Path, out: Path, *, run: str | None = None, title: str = "stemtree leaderboard") -> Path:
@@ -67,7 +69,9 @@ class _Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self.environment.globals.update(site=site, numbers=numbers, metric_anchor=metric_anchor)
+        self.environment.globals.update(
+            site=site, numbers=numbers, metric_anchor=metric_anchor, dataset_title=dataset_title, flatten=flatten
+        )
         self.environment.filters["web"] = web_address
 
     def _add(self, path: str, template: str, **values: Any) -> None:
@@ -76,7 +80,9 @@ class _Pages:
 
     def index(self) -> None:
         """The overall page, and one page per data set."""
-        self._add("index.html", "index.html", overall=self.overall)
+        self._add(
+            "index.html", "index.html", overall=[(board, table.first(_FIRST_COLUMNS)) for board, table in self.overall]
+        )
         for board, table in self.overall:
             self._add(
                 self.site.board_href(board),
@@ -94,17 +100,21 @@ class _Pages:
         """One page per separator."""
         failures = [(board, details.failures(self.site, board)) for board in self.site.boards]
         skips = [(board, details.skips(self.site, board)) for board in self.site.boards]
+        waiting = [(board, details.not_run(self.site, board)) for board in self.site.boards]
         rows = [(board, table, {row.name: row for row in table.rows}) for board, table in self.overall]
         for name in sorted(self.site.families):
+            results = [(board, table, by_name[name]) for board, table, by_name in rows if name in by_name]
             self._add(
                 self.site.separator_href(name),
                 "separator.html",
                 name=name,
                 card=self.site.card(name),
-                options=_options(self.site, name),
-                results=[(board, table, by_name[name]) for board, table, by_name in rows if name in by_name],
+                variants=self.site.variants(name),
+                results=[result for result in results if any(cell.text for cell in result[2].cells)],
+                without=[result for result in results if not any(cell.text for cell in result[2].cells)],
                 failures=[(board, groups[name]) for board, groups in failures if name in groups],
                 skips=[(board, groups[name]) for board, groups in skips if name in groups],
+                waiting=[(board, groups[name]) for board, groups in waiting if name in groups],
             )
 
     def scenes(self, board: Board) -> None:
@@ -174,15 +184,6 @@ def _plain(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _options(site: Site, name: str) -> list[tuple[str, str]]:
-    """The options that the newest run which sets any gave to a separator."""
-    for manifest in reversed(site.manifests):
-        options = manifest.configuration.get("options")
-        if isinstance(options, Mapping) and isinstance(options.get(name), Mapping):
-            return flatten(options[name])
-    return []
-
-
 def _count_left_out(board: Board) -> dict[str, int]:
     counted = board.left_out.group_by("left_out").len().sort("left_out")
     return dict(counted.iter_rows())
@@ -192,18 +193,26 @@ def _scene_list(board: Board) -> list[dict[str, Any]]:
     """The scenes of a board with what is counted in each."""
     ranking = board.outcomes.filter(pl.col("metric") == parse_column(board.columns[0])[0])
     counts = ranking.group_by("scene").agg(
-        failures=(pl.col("state") == "failed").sum(), skips=(pl.col("state") == "skipped").sum()
+        measured=(pl.col("state") == "measured").sum(),
+        failures=(pl.col("state") == "failed").sum(),
+        skips=(pl.col("state") == "skipped").sum(),
+        not_run=(pl.col("state") == "not run").sum(),
     )
     left_out = board.left_out.group_by("scene").agg(left_out=pl.len())
     listed = board.scenes.join(counts, on="scene", how="left").join(left_out, on="scene", how="left")
-    return listed.with_columns(pl.col("failures", "skips", "left_out").fill_null(0)).sort("scene").to_dicts()
+    return (
+        listed.with_columns(pl.col("measured", "failures", "skips", "not_run", "left_out").fill_null(0))
+        .sort("scene")
+        .to_dicts()
+    )
 
 
 def _figure(site: Site, board: Board, table: rankings.Table) -> str | None:
-    """The interval plot of the first column; None where no separator covers all targets."""
+    """The interval plot of the first column; None where no separator covers all targets and scenes."""
     first = board.overall.filter(pl.col("column") == board.columns[0])
     by_name = {row["separator"]: row for row in first.iter_rows(named=True)}
-    rows = [row for row in table.groups[0].rows if table.groups[0].heading is None and row.cells[0].value is not None]
+    comparable = [row for group in table.groups if group.look != "apart" for row in group.rows]
+    rows = [row for row in comparable if row.cells[0].value is not None]
     if not rows:
         return None
     column = table.columns[0]

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from reports.results import Results
-from reports.schema import ENTRIES, SCENES, DatasetEntry, Manifest, MetricEntry, Problem
+from reports.schema import ENTRIES, SCENES, DatasetEntry, Manifest, MetricEntry, Problem, SeparatorEntry
 
 METRICS = {
     "sdri@1": ("SDRi", "SDR(estimate) - SDR(mixture), both as in sdr@1; exactly 0 for the mixture."),
@@ -30,7 +30,12 @@ SEPARATORS = {
     "repet": ("primitive", 4.0),
     "crashing": ("my-family", 5.6),
     "absent-tool": ("bridge", 0.0),
+    "hasty": ("my-family", 5.0),
+    "broken": ("my-family", 5.0),
 }
+"""``hasty`` ran on two scenes of each data set, ``broken`` fails everywhere in three lines."""
+HASTE = 2
+THREE_LINES = "RuntimeError: shapes differ\n  expected (2, 44100)\n  got (1, 44100)"
 STEMS = ("vocals", "drums", "bass", "other")
 REFUSED = {"hpss": ("bass", "other"), "repet": ("drums", "bass")}
 BIRDS = ("Dog", "Rain", "Sneeze")
@@ -63,13 +68,15 @@ class Writer:
             url=f"https://example.org/{name}", metrics=tuple(METRICS), caveat=caveat, scenes=len(scenes),
             columns=tuple(f"{metric}/class-median-mean" for metric in METRICS), version="0" * 64,
         )  # fmt: skip
-        for scene, (targets, recordings) in scenes.items():
+        for place, (scene, (targets, recordings)) in enumerate(scenes.items()):
             self.scenes.append({
                 "dataset": name, "split": split, "scene": scene, "seconds": 24.0, "sample_rate": 44_100, "channels": 2,
                 "targets": list(targets), "recordings": list(recordings), "content": "c" * 64,
                 "notes": ["stem bass: 12 samples short, padded"] if scene.endswith("2") else [],
             })  # fmt: skip
             for separator, (family, level) in self.separators.items():
+                if separator == "hasty" and place >= HASTE:
+                    continue
                 self._cell(name, split, scene, targets, separator, family, level, absent, trivial)
 
     def _cell(
@@ -79,7 +86,7 @@ class Writer:
         key = f"{separator}/{name}/{split}/{scene}"
         self.entries.append({
             "key": key, "separator": separator, "family": family, "dataset": name, "split": split, "scene": scene,
-            "protocol": "query",
+            "protocol": "query", "variant": f"variant-of-{separator}",
         })  # fmt: skip
         if separator == "crashing" and scene.endswith("3"):
             return  # pending
@@ -90,10 +97,15 @@ class Writer:
             trace = 'Traceback (most recent call last):\n  File "model.py", line 3\nValueError: kernel <31> is even'
         if separator == "absent-tool":
             status, reason = "skip", "the tool is not installed: pip install the-tool"
-        cell = {
+        if separator == "broken":
+            status, reason, trace = "error", THREE_LINES, f"Traceback (most recent call last):\n{THREE_LINES}"
+        idle = separator == "mixture"
+        seconds = float(draw.uniform(0.2, 2)) * (0.001 if idle else 1)
+        cell: dict[str, Any] = {
             "key": key, "run": "night-1", "status": status, "reason": reason, "traceback": trace, "metrics": [],
-            "attempts": 1, "seconds": float(draw.uniform(0.2, 2)) if status == "ok" else None, "cpu_seconds": None,
-            "total_seconds": 3.0, "audio_seconds": 24.0, "peak_mb": 210.0, "device": "cpu", "notes": [],
+            "attempts": 1, "seconds": seconds if status == "ok" else None, "cpu_seconds": None,
+            "total_seconds": 3.0, "audio_seconds": 24.0, "peak_mb": 0.0 if idle else 210.0, "device": "cpu",
+            "notes": [],
         }  # fmt: skip
         self.results.write_part(cell, self._scores(scene, targets, separator, level, draw, absent, trivial)
                                 if status == "ok" else [])  # fmt: skip
@@ -117,6 +129,8 @@ class Writer:
                     row |= {"status": "skip", "reason": "trivial: the SDR of the mixture itself is above 30 dB"}
                 elif separator == "silence" and metric == "si_sdri@1":
                     row |= {"status": "nan", "reason": "SI-SDRi has no value: the estimate is silent"}
+                elif separator == "crashing" and scene.endswith("5") and metric == "sdrg@1":
+                    row |= {"status": "error", "reason": "LinAlgError: SVD did not converge"}
                 else:
                     value = level + difficulty[index] * (level > 0) + draw.normal(0, 0.4) * (level > 0)
                     row["value"] = float(value - (6.2 * place if separator != "mixture" else 3.0 * place))
@@ -137,6 +151,7 @@ class Writer:
                 "data": {}, "limit": None},
             provenance={"commit": "0123abc", "dirty": False, "python": "3.11.9", "packages": {"torch": "2.6.0"},
                         "hardware": {"cpu": "2 cores", "memory_gb": 8}},
+            separators={name: separator_entry(name) for name in self.separators},
             datasets=self.datasets, problems=problems, counts={"ok": 70, "skip": 9, "error": 3}, reused=4,
         )  # fmt: skip
         self.results.write_manifest(manifest, pl.DataFrame(self.entries, schema=ENTRIES))
@@ -149,7 +164,7 @@ class Writer:
         })  # fmt: skip
         for name, (family, _) in self.separators.items():
             if name != "crashing":
-                card = {
+                card: dict[str, Any] = {
                     "name": name,
                     "family": family,
                     "summary": f"What {name} is.",
@@ -163,6 +178,16 @@ class Writer:
                 }
                 self.results.write_text(Path("cards") / f"{name}.json", json.dumps(card))
         return self.results.folder
+
+
+def separator_entry(name: str) -> SeparatorEntry:
+    return SeparatorEntry(
+        path=f"separators.some:{name.title()}",
+        options={"kernel": 31, "mask": {"power": 2}},
+        code="c0de" * 16,
+        weights="feed" * 16 if name == "hpss" else None,
+        variant=f"variant-of-{name}",
+    )
 
 
 def hash_of(text: str) -> int:

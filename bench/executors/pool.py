@@ -238,7 +238,7 @@ def _end(worker: _Worker) -> str:
     process = worker.process
     ended = _how(process.exitcode) if _exited_within(process, 0.2) else "closed its pipe"
     with suppress(ProcessLookupError, PermissionError):
-        if process.pid and os.getpgid(process.pid) == process.pid:  # it may not have come so far as to have a group
+        if process.pid:  # the group outlives its leader while anything it started does
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     _exited_within(process, 5.0)

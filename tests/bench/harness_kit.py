@@ -53,6 +53,28 @@ class Exits(Good):
         os._exit(7)
 
 
+class LeavesAChild(Good):
+    def separate(self, mixture, queries, *, context):
+        child = os.fork()
+        if child == 0:
+            time.sleep(97)
+        with open("children.txt", "a") as file:
+            file.write(f"{child}\\n")
+        os._exit(7)
+
+
+class RunsOut(Good):
+    def separate(self, mixture, queries, *, context):
+        with open("ran_out.txt", "a") as file:
+            file.write("out\\n")
+        raise MemoryError("no more")
+
+
+class Unsendable(Good):
+    def __init__(self, *, thing=lambda: None):
+        super().__init__()
+
+
 class ExitsWhenMade(Good):
     def __init__(self):
         os._exit(3)

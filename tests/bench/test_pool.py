@@ -53,6 +53,28 @@ def test_misbehaving_separators_cost_their_own_cells_only(workplace: Path) -> No
     assert (workplace / "exits.txt").read_text().count("exit") == 2, "a dead worker is tried once more"
 
 
+def test_a_worker_that_leaves_a_child_behind_is_seen_to_be_dead_and_the_child_ends(workplace: Path) -> None:
+    import psutil
+
+    write_musdb(workplace / "musdb", songs=1)
+    started = time.monotonic()
+    report = run(compose(overrides(workplace, ["kit_plugins:LeavesAChild"], "limits.seconds=100")))
+    assert time.monotonic() - started < 60, "its pipe is still open, but it is dead"
+    cell = Results(workplace / "results").run_cells(report.run).row(0, named=True)
+    assert (cell["status"], cell["attempts"]) == ("error", 2)
+    children = [int(line) for line in (workplace / "children.txt").read_text().split()]
+    assert len(children) == 2
+    assert not any(psutil.pid_exists(child) and psutil.Process(child).status() != "zombie" for child in children)
+
+
+def test_running_out_of_memory_is_tried_once_more_in_a_fresh_process(workplace: Path) -> None:
+    write_musdb(workplace / "musdb", songs=1)
+    report = run(compose(overrides(workplace, ["kit_plugins:RunsOut", "kit_plugins:Unsendable"])))
+    cells = Results(workplace / "results").run_cells(report.run).sort("separator").to_dicts()
+    assert [(cell["status"], cell["attempts"]) for cell in cells] == [("oom", 2), ("ok", 1)]
+    assert (workplace / "ran_out.txt").read_text().count("out") == 2
+
+
 def test_pool_and_inline_give_the_same_rows(workplace: Path) -> None:
     write_musdb(workplace / "musdb", songs=2)
     names = ["mixture", "irm", "kit_plugins:Good"]
@@ -102,7 +124,8 @@ def test_killed_three_times_the_last_run_ends_like_an_undisturbed_one(workplace:
     assert set(rows[0]["status"]) == {"ok"}
 
 
-def test_an_interrupt_keeps_what_is_done_and_leaves_no_worker(workplace: Path) -> None:
+@pytest.mark.parametrize(("asked", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_keeps_what_is_done_and_leaves_no_worker(workplace: Path, asked: int, status: int) -> None:
     import psutil
 
     write_musdb(workplace / "musdb", songs=5)
@@ -110,10 +133,11 @@ def test_an_interrupt_keeps_what_is_done_and_leaves_no_worker(workplace: Path) -
     parts = workplace / "results" / "cells"
     wait_for(lambda: parts.is_dir() and len(list(parts.glob("[!.]*.parquet"))) >= 1)
     children = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, asked)  # as a terminal does
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == status
     assert "interrupted" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
     assert Results(workplace / "results").runs()[0].state == "interrupted"
     wait_for(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
 

@@ -42,6 +42,7 @@ $(VENV)/.core: pyproject.toml constraints.txt
 $(VENV)/.dev: $(VENV)/.core
 	$(INSTALL) $(EDITABLE) -e '.[synth,nussl-runtime,dev]'
 	$(INSTALL) --no-deps nussl
+	$(INSTALL) pesq || echo "pesq could not be compiled: the tests of PESQ are skipped"
 	touch $@
 
 clean:

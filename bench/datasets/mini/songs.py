@@ -186,7 +186,7 @@ _STREETLIGHTS = Song(
     {
         "drums": (
             Part(
-                _between(_drums({36: "x..x..x...x.....", 39: "....x.......x...", 42: "x.xxx.x.x.xxx.xx"}), (1, 3)),
+                _between(_drums({36: "x..x..x...x.....", 39: "....x.......x...", 42: "x.xox.x.x.xox.xx"}), (1, 3)),
                 25,
                 -18,
                 drum=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -10,7 +11,7 @@ import polars as pl
 
 from leaderboard import numbers
 from leaderboard.context import Column, Site
-from reports.figures import Kind
+from reports.figures import LEAST_SPAN, Kind
 from reports.tables import Board
 
 _WIDTH, _MARGIN = 104.0, 5.0
@@ -34,7 +35,7 @@ class Cell:
     text: str | None
     interval: str | None
     note: str | None
-    """Why there is no interval, or only a weak one, where it is not what the whole table says."""
+    """Why there is no interval, or only a weak one, where neither its table nor its group says it already."""
     remarks: tuple[str, ...]
     reason: str | None
     brief: str | None
@@ -105,8 +106,8 @@ def overall(site: Site, board: Board) -> Table:
     """Every separator of a board: references and systems on all of it, then those on a part of it, then the others."""
     columns = tuple(site.column(column) for column in board.columns)
     ranks = board.ranks(columns[0].better, columns[0].unit)
-    rows, notes = _rows(site, columns, board.overall, board.separators, ranks=ranks)
-    return Table(columns, _grouped(board, rows, by_target=False), notes)
+    rows = _rows(site, columns, board.overall, board.separators, ranks=ranks)
+    return _table(columns, _grouped(board, rows, by_target=False))
 
 
 def shared(site: Site, board: Board) -> list[tuple[tuple[str, ...], tuple[str, ...], Table]]:
@@ -123,8 +124,8 @@ def shared(site: Site, board: Board) -> list[tuple[tuple[str, ...], tuple[str, .
         ]
         figures = board.figures(targets, able, scenes)
         facts = board.separators.filter(pl.col("separator").is_in(able))
-        rows, notes = _rows(site, columns, figures, facts)
-        found.append((targets, scenes, Table(columns, _by_kind(rows), notes)))
+        rows = _rows(site, columns, figures, facts)
+        found.append((targets, scenes, _table(columns, _by_kind(rows))))
     return found
 
 
@@ -141,8 +142,8 @@ def by_target(site: Site, board: Board) -> list[tuple[Column, Table]]:
             for target in board.targets
         )
         order = board.overall.filter(pl.col("column") == column.id)
-        rows, notes = _rows(site, heads, figures, board.separators, order=order)
-        tables.append((column, Table(heads, _grouped(board, rows, by_target=True), notes)))
+        rows = _rows(site, heads, figures, board.separators, order=order)
+        tables.append((column, _table(heads, _grouped(board, rows, by_target=True))))
     return tables
 
 
@@ -194,9 +195,8 @@ def _rows(
     *,
     order: pl.DataFrame | None = None,
     ranks: Mapping[str, tuple[int, int] | str] | None = None,
-) -> tuple[list[Row], dict[str, str | None]]:
-    """Rows by the value in the first column, the best first, or by the values in ``order``; and notes by column."""
-    notes = {column.id: _common_note(figures.filter(pl.col("column") == column.id)) for column in columns}
+) -> list[Row]:
+    """Rows by the value in the first column, the best first, or by the values in ``order``."""
     scales = {column.id: _scale(figures.filter(pl.col("column") == column.id)) for column in columns}
     by_place = {(row["separator"], row["column"]): row for row in figures.iter_rows(named=True)}
     described = {row["separator"]: row for row in facts.iter_rows(named=True)}
@@ -211,10 +211,7 @@ def _rows(
     ]
     rows = []
     for name in names:
-        cells = tuple(
-            figure_cell(by_place[name, column.id], column.unit, scales[column.id], said=notes[column.id])
-            for column in columns
-        )
+        cells = tuple(figure_cell(by_place[name, column.id], column.unit, scales[column.id]) for column in columns)
         reasons = {cell.reason for cell in cells}
         rows.append(
             Row(
@@ -228,25 +225,48 @@ def _rows(
                 rank=ranks[name] if ranks else "ranks stand in the overall table",
             )
         )
-    return rows, notes
+    return rows
 
 
-def _common_note(figures: pl.DataFrame) -> str | None:
-    """What at least half of the figures with a value say of their intervals: it need be said only once."""
-    notes = figures.filter(pl.col("value").is_not_null())["note"]
-    counted = notes.drop_nulls().value_counts().sort("count", "note", descending=[True, False])
-    return str(counted["note"][0]) if len(counted) and 2 * counted["count"][0] >= len(notes) else None
+def _table(columns: Sequence[Column], groups: Sequence[Group]) -> Table:
+    """The table of these groups: what most of its intervals lack is said once, of the table or of a group."""
+    comparable = [row for group in groups if group.look != "apart" for row in group.rows]
+    notes = _common_notes(columns, comparable or [row for group in groups for row in group.rows])
+    told = []
+    for group in groups:
+        own = set(_common_notes(columns, group.rows).values())
+        said = own.pop() if group.look == "apart" and len(own) == 1 else None
+        rows = []
+        for row in group.rows:
+            cells = zip(row.cells, columns, strict=True)
+            left = (
+                replace(cell, note=None) if cell.note in (said, notes[column.id]) else cell for cell, column in cells
+            )
+            rows.append(replace(row, cells=tuple(left)))
+        heading = group.heading if said is None or {said} == set(notes.values()) else f"{group.heading}; {said}"
+        told.append(replace(group, heading=heading, rows=tuple(rows)))
+    return Table(tuple(columns), tuple(told), notes)
+
+
+def _common_notes(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, str | None]:
+    """By column, what at least half of the figures with a value say of their intervals."""
+    found: dict[str, str | None] = {}
+    for place, column in enumerate(columns):
+        notes = [row.cells[place].note for row in rows if row.cells[place].value is not None]
+        said = Counter(note for note in notes if note is not None).most_common(1)
+        found[column.id] = said[0][0] if said and 2 * said[0][1] >= len(notes) else None
+    return found
 
 
 def _scale(figures: pl.DataFrame) -> tuple[float, float]:
     """The least and the greatest of the values and interval ends of a column, with zero between them."""
     ends = pl.concat([figures["value"], figures["low"], figures["high"], pl.Series([0.0])]).drop_nulls()
     low, high = float(ends.min()), float(ends.max())  # type: ignore[arg-type]
-    return (low, high) if high > low else (low - 1, high + 1)
+    return (low, high) if high - low >= LEAST_SPAN else (low - 0.5, high + 0.5)
 
 
-def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float], *, said: str | None = None) -> Cell:
-    """The cell of one row of :data:`reports.tables.FIGURES`; a note that its column has ``said`` is not said again."""
+def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float]) -> Cell:
+    """The cell of one row of :data:`reports.tables.FIGURES`."""
     if figure["value"] is None:
         brief = None if figure["due"] else "skipped" if figure["skipped"] else "not run" if figure["not_run"] else None
         reason = figure["note"].strip().partition("\n")[0]  # all lines stand on the page of the separator
@@ -262,7 +282,7 @@ def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float], *
         value=value,
         text=numbers.measure(value, unit),
         interval=numbers.interval(low, high, unit) if has_interval else None,
-        note=figure["note"] if figure["note"] != said else None,
+        note=figure["note"],
         remarks=_remarks(figure),
         reason=None,
         brief=None,

@@ -10,6 +10,9 @@ from typing import Final, Literal
 
 Kind = Literal["system", "baseline", "oracle"]
 
+LEAST_SPAN: Final = 0.1
+"""What an axis spans at least: rounding errors about zero must not fill it."""
+
 # Matplotlib wants real colours: these stand for the page's variables until the SVG is written.
 _VARIABLES: Final = {"#010203": "var(--ink)", "#040506": "var(--muted)", "#070809": "var(--rule)",
                      "#0a0b0c": "var(--accent)", "#0d0e0f": "var(--ground)"}  # fmt: skip
@@ -60,6 +63,9 @@ def interval_plot(dots: Sequence[Dot], *, axis: str, title: str, description: st
             )
         axes.set_yticks(range(len(dots)), [dot.label for dot in dots], parse_math=False)
         axes.set_ylim(len(dots) - 0.4, -0.6)
+        low, high = axes.get_xlim()
+        if high - low < LEAST_SPAN:
+            axes.set_xlim((low + high) / 2 - 0.5, (low + high) / 2 + 0.5)
         axes.set_xlabel(axis, parse_math=False, color=_MUTED)
         axes.tick_params(axis="x", colors=_MUTED, length=3)
         axes.tick_params(axis="y", colors=_INK, length=0, pad=6)

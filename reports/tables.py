@@ -198,8 +198,8 @@ class Board:
             block = self._blocks[name, metric]
             chosen = ~np.isnan(block.used)
             drawn.append(resampler.draws(block.used[chosen], block.targets[chosen], block.scenes[chosen], rule))
-        if not drawn:
-            return found
+        if len(able) < 2:
+            return {**found, **dict.fromkeys(able, "there is no other to rank it against")}
         draws = np.stack(drawn)
         draws = draws[:, ~np.isnan(draws).any(axis=0)]
         intervals = ranks.rank_intervals(

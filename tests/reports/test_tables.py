@@ -295,6 +295,14 @@ def test_ranks_leave_out_oracles_and_low_coverage(tmp_path: Path) -> None:
     assert set(map(type, board.ranks("neither", "dB").values())) == {str}
 
 
+def test_one_separator_alone_has_no_rank(tmp_path: Path) -> None:
+    cells: dict[str, Outcome] = {str(n): {"x": float(n)} for n in range(9)}
+    board = make(tmp_path, {"a": cells, "late": {"1": {"x": 1.0}}})
+    assert board.ranks("higher", "dB") == {
+        "a": "there is no other to rank it against", "late": "it ran on 1 of 9 scenes",
+    }  # fmt: skip
+
+
 def test_speed_is_never_read_from_a_cached_cell(tmp_path: Path) -> None:
     board = make(
         tmp_path,

@@ -35,7 +35,9 @@ class Cell:
     text: str | None
     interval: str | None
     note: str | None
-    """Why there is no interval, or only a weak one, where neither its table nor its group says it already."""
+    """Why there is no interval, or only a weak one."""
+    said: bool
+    """Whether its table or its group says the note already."""
     remarks: tuple[str, ...]
     reason: str | None
     brief: str | None
@@ -108,6 +110,12 @@ def overall(site: Site, board: Board) -> Table:
     ranks = board.ranks(columns[0].better, columns[0].unit)
     rows = _rows(site, columns, board.overall, board.separators, ranks=ranks)
     return _table(columns, _grouped(board, rows, by_target=False))
+
+
+def alone(table: Table, row: Row) -> tuple[Table, Row]:
+    """One row as a table of its own, which says of it what its group or table said."""
+    only = _table(table.columns, (Group(None, (row,), "systems"),))
+    return only, only.rows[0]
 
 
 def shared(site: Site, board: Board) -> list[tuple[tuple[str, ...], tuple[str, ...], Table]]:
@@ -239,10 +247,8 @@ def _table(columns: Sequence[Column], groups: Sequence[Group]) -> Table:
         rows = []
         for row in group.rows:
             cells = zip(row.cells, columns, strict=True)
-            left = (
-                replace(cell, note=None) if cell.note in (said, notes[column.id]) else cell for cell, column in cells
-            )
-            rows.append(replace(row, cells=tuple(left)))
+            marked = (replace(cell, said=cell.note in (said, notes[column.id])) for cell, column in cells)
+            rows.append(replace(row, cells=tuple(marked)))
         heading = group.heading if said is None or {said} == set(notes.values()) else f"{group.heading}; {said}"
         told.append(replace(group, heading=heading, rows=tuple(rows)))
     return Table(tuple(columns), tuple(told), notes)
@@ -270,7 +276,17 @@ def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float]) -
     if figure["value"] is None:
         brief = None if figure["due"] else "skipped" if figure["skipped"] else "not run" if figure["not_run"] else None
         reason = figure["note"].strip().partition("\n")[0]  # all lines stand on the page of the separator
-        return Cell(value=None, text=None, interval=None, note=None, remarks=(), reason=reason, brief=brief, bar=None)
+        return Cell(
+            value=None,
+            text=None,
+            interval=None,
+            note=None,
+            said=False,
+            remarks=(),
+            reason=reason,
+            brief=brief,
+            bar=None,
+        )
 
     def place(value: float) -> float:
         low, high = scale
@@ -283,6 +299,7 @@ def figure_cell(figure: dict[str, Any], unit: str, scale: tuple[float, float]) -
         text=numbers.measure(value, unit),
         interval=numbers.interval(low, high, unit) if has_interval else None,
         note=figure["note"],
+        said=False,
         remarks=_remarks(figure),
         reason=None,
         brief=None,

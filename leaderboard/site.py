@@ -103,7 +103,9 @@ class _Pages:
         waiting = [(board, details.not_run(self.site, board)) for board in self.site.boards]
         rows = [(board, table, {row.name: row for row in table.rows}) for board, table in self.overall]
         for name in sorted(self.site.families):
-            results = [(board, table, by_name[name]) for board, table, by_name in rows if name in by_name]
+            results = [
+                (board, *rankings.alone(table, by_name[name])) for board, table, by_name in rows if name in by_name
+            ]
             self._add(
                 self.site.separator_href(name),
                 "separator.html",

@@ -476,6 +476,12 @@ def test_rows_whose_intervals_differ_from_the_rest_say_so_in_their_own_group(sit
     assert "too few" not in page[: page.index("Oracles, which know")]
 
 
+def test_the_page_of_a_separator_says_of_its_intervals_what_its_group_said(site: Path) -> None:
+    results = part(site, "separators/hasty.html", "Results", "Failures")
+    musdb = results[results.index("MUSDB18") : results.index("Slakh2100")]
+    assert musdb.count("2 recordings: too few to lean on the interval") == 1
+
+
 def test_data_sets_of_one_title_are_told_apart_by_their_names(make_writer: Callable[..., Any], tmp_path: Path) -> None:
     writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0)})
     for name in ("musdb18", "musdb18-hq"):

@@ -81,6 +81,8 @@ def _decibels(value: float) -> str:
 def _remarks(board: Board, *, left_out: int) -> list[str]:
     """What a reader must know of these figures: why intervals are missing, and what was left out."""
     notes = board.overall.filter(pl.col("value").is_not_null())["note"].drop_nulls().unique().sort().to_list()
+    for rule, count in board.left_out.group_by("left_out").len().sort("left_out").iter_rows():
+        notes.append(f"{count} pair{'s' if count > 1 else ''} of scene and target left out by rule: {rule}")
     if left_out:
         notes.append(f"{left_out} more figure{'s' if left_out > 1 else ''}: in a wider terminal, or on the leaderboard")
     return [f"  {note}" for note in [*notes, *([board.entry.caveat] if board.entry.caveat else [])]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from tests.perf.contestants import PRIMITIVES
 from tests.perf.measure import Absent, Measured
@@ -69,6 +70,10 @@ def tasks(*, long: bool) -> list[Task]:
     return rows
 
 
+LEAST_MB: Final = 1.0
+"""Growth below which a ratio of memory says nothing: it is of the size of a page or two."""
+
+
 def row(task: Task, results: Mapping[Entry, Sequence[Measured | Absent]]) -> Row:
     """The medians of a task; a contestant that could not run leaves its columns empty and says why."""
     ours, peer = (results[entry] for entry in task.entries)
@@ -86,7 +91,7 @@ def row(task: Task, results: Mapping[Entry, Sequence[Measured | Absent]]) -> Row
         cpu_ratio=_ratio(peer_cpu, cpu),
         memory_mb=memory,
         peer_memory_mb=peer_memory,
-        memory_ratio=_ratio(peer_memory, memory),
+        memory_ratio=_ratio(peer_memory, memory) if memory and memory >= LEAST_MB else None,
         rounds=min(len(side) for side in sides),
         note=f"not compared: {note}" if note else None,
     )

@@ -7,6 +7,7 @@ column, per separator, column and target, or per separator, scene, target and me
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -19,7 +20,7 @@ from reports.aggregate import Aggregation, Array, Codes, parse_column
 from reports.bootstrap import Resampler
 from reports.outcomes import left_out_pairs, outcomes, score_rows
 from reports.results import Results, ResultsError
-from reports.schema import DatasetEntry
+from reports.schema import ENTRIES, DatasetEntry
 
 RANKED_COVERAGE: Final = 0.95
 """A separator with a smaller share of its pairs really measured gets no rank."""
@@ -364,7 +365,11 @@ def boards(results: Results, run: str | None = None) -> list[Board]:
 
 def _all_entries(results: Results) -> pl.DataFrame:
     """Every cell that any run ever named: what they say of a scene holds in every table."""
-    return pl.concat([results.entries(manifest.run) for manifest in results.runs()]).unique(maintain_order=True)
+    frames = [pl.DataFrame(schema=ENTRIES)]
+    for manifest in results.runs():
+        with suppress(ResultsError):  # a run that is not shown must not keep the others from being shown
+            frames.append(results.entries(manifest.run))
+    return pl.concat(frames).unique(maintain_order=True)
 
 
 def _described(cells: pl.DataFrame, known: pl.DataFrame, dataset: str, split: str) -> pl.DataFrame:

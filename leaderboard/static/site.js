@@ -8,7 +8,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     button.type = "button";
     button.className = "sort";
     button.textContent = "↕";
-    const label = head.querySelector("a")?.textContent ?? head.textContent.replace("↕", "");
+    const label = (head.querySelector("a") ?? head.firstChild).textContent;
     button.setAttribute("aria-label", `Sort by ${label.trim()}`);
     button.addEventListener("click", () => {
       // The best comes first: the greatest number unless the heading says otherwise; names begin with the first letter.

@@ -546,6 +546,16 @@ def test_a_damaged_card_costs_its_own_text_and_nothing_else(
     assert "no model card that can be read" in text_of(site, "separators/mixture.html")
 
 
+def test_a_damaged_manifest_leaves_the_other_runs_shown(make_writer: Callable[..., Any], tmp_path: Path) -> None:
+    for run, separator in (("first", "early"), ("second", "late")):
+        writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0), separator: ("f", 1.0)})
+        writer.dataset("set", {"one": (("x",), ("r",))}, title="Set")
+        folder = writer.finish(run=run)
+    (folder / "runs/second.json").write_text('{"run": ', encoding="utf-8")
+    site = build(folder, tmp_path / "site").parent
+    assert {path.stem for path in (site / "separators").iterdir()} == {"mixture", "early"}
+
+
 def test_a_site_is_the_same_where_the_locale_knows_ascii_alone(make_writer: Callable[..., Any], tmp_path: Path) -> None:
     writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0)})
     writer.dataset("set", {"Ünïcode Ωμέγα": (("χ",), ("r",))}, title="Sét")

@@ -241,6 +241,14 @@ def test_a_value_in_the_table_stands_against_what_other_runs_say_of_a_target(tmp
     assert figure(board, "a")["value"] == 4.0
 
 
+def test_a_damaged_run_keeps_no_other_from_being_shown(tmp_path: Path) -> None:
+    make(tmp_path, {"a": {"1": {"x": 4.0}}})
+    make(tmp_path, {"b": {"1": {"x": 1.0}}}, run="s")
+    (tmp_path / "runs/s.parquet").write_bytes(b"PAR1 cut short")
+    (board,) = boards(Results(tmp_path), "r")
+    assert figure(board, "a")["value"] == 4.0
+
+
 def test_a_metric_that_raised_is_a_failure_of_its_column_alone(tmp_path: Path) -> None:
     raised = ("error", "ValueError: the filters are not determined")
     board = make(tmp_path, {"mixture": {"1": {"x": 0.5}, "2": {"x": 0.5}}, "a": {"1": {"x": raised}, "2": {"x": 3.5}}},

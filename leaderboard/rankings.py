@@ -81,7 +81,7 @@ class Table:
     @property
     def note(self) -> str | None:
         """What holds for every column; None where they differ."""
-        said = {self.notes.get(column.id) for column in self.columns}
+        said = {self.notes[column.id] for column in self.columns if column.id in self.notes}
         return said.pop() if len(said) == 1 else None
 
     @property
@@ -247,7 +247,7 @@ def _table(columns: Sequence[Column], groups: Sequence[Group]) -> Table:
         rows = []
         for row in group.rows:
             cells = zip(row.cells, columns, strict=True)
-            marked = (replace(cell, said=cell.note in (said, notes[column.id])) for cell, column in cells)
+            marked = (replace(cell, said=cell.note in (said, notes.get(column.id))) for cell, column in cells)
             rows.append(replace(row, cells=tuple(marked)))
         heading = group.heading if said is None or {said} == set(notes.values()) else f"{group.heading}; {said}"
         told.append(replace(group, heading=heading, rows=tuple(rows)))
@@ -255,12 +255,13 @@ def _table(columns: Sequence[Column], groups: Sequence[Group]) -> Table:
 
 
 def _common_notes(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, str | None]:
-    """By column, what at least half of the figures with a value say of their intervals."""
+    """By column that has a value, what at least half of the figures there say of their intervals."""
     found: dict[str, str | None] = {}
     for place, column in enumerate(columns):
         notes = [row.cells[place].note for row in rows if row.cells[place].value is not None]
         said = Counter(note for note in notes if note is not None).most_common(1)
-        found[column.id] = said[0][0] if said and 2 * said[0][1] >= len(notes) else None
+        if notes:
+            found[column.id] = said[0][0] if said and 2 * said[0][1] >= len(notes) else None
     return found
 
 

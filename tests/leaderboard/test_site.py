@@ -482,6 +482,17 @@ def test_the_page_of_a_separator_says_of_its_intervals_what_its_group_said(site:
     assert musdb.count("2 recordings: too few to lean on the interval") == 1
 
 
+def test_a_column_without_any_value_keeps_no_note_from_being_said_once(
+    make_writer: Callable[..., Any], tmp_path: Path
+) -> None:
+    writer = make_writer(tmp_path / "results", separators={"silence": ("baseline", 4.9)})
+    writer.dataset("set", {"one": (("x",), ("r",))}, title="Set")
+    site = build(writer.finish(), tmp_path / "site").parent
+    for page in ("index.html", "separators/silence.html"):
+        assert "One recording: no interval, and nothing can be ranked." in text_of(site, page)
+        assert not re.search(r'class="(words|remark)">one recording', tables_of(site, page)[0])
+
+
 def test_data_sets_of_one_title_are_told_apart_by_their_names(make_writer: Callable[..., Any], tmp_path: Path) -> None:
     writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0)})
     for name in ("musdb18", "musdb18-hq"):

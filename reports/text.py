@@ -15,7 +15,7 @@ from reports.tables import Board, boards
 
 _FIGURE_WIDTH: Final = 24
 """Columns that a figure with its interval takes."""
-_OTHER_WIDTH: Final = 44
+_OTHER_WIDTH: Final = 56
 _REASONS: Final = 8
 """Reasons of failures that are shown; the leaderboard and ``results show --json`` have all."""
 
@@ -47,6 +47,7 @@ def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:
         title = f"{entry.title} ({entry.unit})" if entry and entry.unit else entry.title if entry else metric
         table.add_column(f"{title}\n{aggregation.words}", justify="right", max_width=_FIGURE_WIDTH)
     table.add_column("targets", justify="right", no_wrap=True)
+    table.add_column("scenes", justify="right", no_wrap=True)
     table.add_column("failed", justify="right", no_wrap=True)
     figures = {
         (row["separator"], row["column"]): row for row in board.overall.filter(pl.col("column").is_in(shown)).to_dicts()
@@ -54,7 +55,8 @@ def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:
     for row in sorted(board.separators.to_dicts(), key=lambda row: _order(figures.get((row["separator"], shown[0])))):
         cells = [_figure(figures.get((row["separator"], column))) for column in shown]
         covered = f"{row['targets_covered']} of {row['targets']}"
-        table.add_row(row["separator"], *cells, covered, str(row["failures"]))
+        scenes = f"{row['scenes_run']} of {row['scenes']}"
+        table.add_row(row["separator"], *cells, covered, scenes, str(row["failures"]))
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None).print(table)
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]

@@ -82,8 +82,8 @@ def test_sdr_and_si_sdr_equal_a_slow_loop(seed: int, shape: tuple[int, int]) -> 
 def test_one_scale_and_one_energy_serve_all_channels() -> None:
     s = torch.tensor([[1.0, -1.0], [3.0, -3.0]])
     swapped = s * torch.tensor([[2.0], [1.0]])
-    assert float(sdr(swapped, s)) == pytest.approx(10.0)          # 20 / 2, not the mean of 0 dB and infinity
-    assert math.isfinite(float(si_sdr(swapped, s)))               # a scale per channel would fit exactly
+    assert float(sdr(swapped, s)) == pytest.approx(10.0)  # 20 / 2, not the mean of 0 dB and infinity
+    assert math.isfinite(float(si_sdr(swapped, s)))  # a scale per channel would fit exactly
 
 
 @few
@@ -154,7 +154,7 @@ def test_the_best_gain_scores_what_the_correlation_says(seed: int, shape: tuple[
 
 def test_a_nearly_clean_mixture_keeps_its_digits() -> None:
     s, n = orthogonal_pair(1)
-    x = s + 1e-9 * n   # 1 - rho^2 is 1e-18: lost in float64 if it is computed as written
+    x = s + 1e-9 * n  # 1 - rho^2 is 1e-18: lost in float64 if it is computed as written
     assert float(gain_sdr(x, s)) == pytest.approx(180.0, abs=1e-6)
 
 
@@ -262,7 +262,7 @@ def test_silence_has_no_direction_and_an_orthogonal_estimate_none_of_the_referen
     assert math.isnan(float(si_sdr(torch.zeros_like(s), s)))
     assert float(si_sdr(n, s)) == -math.inf
     t = torch.arange(4800, dtype=torch.float64) * 2 * torch.pi / 48
-    assert float(si_sdr(torch.cos(t)[None], torch.sin(t)[None])) == -math.inf   # the product sums to rounding, not to 0
+    assert float(si_sdr(torch.cos(t)[None], torch.sin(t)[None])) == -math.inf  # the product sums to rounding, not to 0
     assert math.isnan(float(si_sdri(s, s, n)))
 
 

@@ -78,7 +78,7 @@ def test_a_clip_of_less_than_a_frame_and_a_hop_has_no_value(samples: int, define
 def test_the_last_whole_frame_is_not_counted() -> None:
     s = np.ones((1, FRAME + 2 * HOP))
     e = 0.9 * s
-    e[:, -HOP:] = -50   # lies in the third frame alone
+    e[:, -HOP:] = -50  # lies in the third frame alone
     assert float(ssnr(e, s, sample_rate=RATE)) == pytest.approx(20.0)
 
 

@@ -34,7 +34,7 @@ def file_sha256(path: Path) -> str:
     """
     path = path.resolve()
     stat = path.stat()
-    if time.time_ns() - stat.st_mtime_ns < _SETTLED_NS:
+    if time.time_ns() - max(stat.st_mtime_ns, stat.st_ctime_ns) < _SETTLED_NS:
         return _sha256(str(path))
     state = f"{stat.st_dev} {stat.st_ino} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
     return _remembered(str(path), state)

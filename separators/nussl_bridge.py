@@ -74,8 +74,8 @@ class NusslHPSS(_Nussl):
     _algorithm = "HPSS"
     _own = "hpss"
 
-    def __init__(self, *, kernel_size: int | tuple[int, int] = 31, mask_type: MaskType = "soft") -> None:
-        super().__init__(kernel_size=kernel_size, mask_type=mask_type)
+    def __init__(self, *, kernel: int | tuple[int, int] = 31, mask_type: MaskType = "soft") -> None:
+        super().__init__(kernel_size=kernel, mask_type=mask_type)
 
 
 class NusslRepet(_Nussl):

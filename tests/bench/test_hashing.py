@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import hashing
 from bench.hashing import cache_folder, file_sha256
 
 LONG_AGO = 1_000_000_000
@@ -19,13 +20,21 @@ def settled(path: Path, content: bytes, *, at: int = LONG_AGO) -> Path:
     return path
 
 
-def test_a_settled_file_is_hashed_once_and_again_when_it_changes(tmp_path: Path) -> None:
+def test_a_settled_file_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "_SETTLED_NS", 0)
     path = settled(tmp_path / "a", b"one")
-    first = file_sha256(path)
-    assert first == hashlib.sha256(b"one").hexdigest()
-    settled(path, b"two")  # same size and time: taken for the same file
-    assert file_sha256(path) == first
-    settled(path, b"two", at=LONG_AGO + 1)
+    assert file_sha256(path) == hashlib.sha256(b"one").hexdigest()
+    monkeypatch.setattr(hashing, "_sha256", lambda path: pytest.fail("read once more"))
+    assert file_sha256(path) == hashlib.sha256(b"one").hexdigest()
+
+
+def test_a_file_replaced_by_one_of_equal_size_and_time_is_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "_SETTLED_NS", 0)
+    path = settled(tmp_path / "a", b"one")
+    file_sha256(path)
+    settled(tmp_path / "b", b"two").replace(path)
     assert file_sha256(path) == hashlib.sha256(b"two").hexdigest()
 
 

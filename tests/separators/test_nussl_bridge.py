@@ -49,7 +49,7 @@ def made(bridge: type[ComponentSeparator], **options: Any) -> ComponentSeparator
 
 PAIRS: list[tuple[type[ComponentSeparator], type[ComponentSeparator], dict[str, Any]]] = [
     (HPSS, nussl_bridge.NusslHPSS, {}),
-    (HPSS, nussl_bridge.NusslHPSS, {"kernel_size": (17, 31)}),
+    (HPSS, nussl_bridge.NusslHPSS, {"kernel": (17, 31)}),
     (Repet, nussl_bridge.NusslRepet, {}),
     (Repet, nussl_bridge.NusslRepet, {"period": 1.0}),
     (RepetSim, nussl_bridge.NusslRepetSim, {}),

@@ -58,19 +58,19 @@ class VoicebankDemand(Dataset):
     # the papers' figures; USS's are medians.
     columns = (
         "si_sdri@1/mean",
+        "sdri@1/class-median-mean",
+        "sdrg@1/class-median-mean",
+        "ssnr@1/mean",
         "pesq_wb@1/mean",
         "csig@1/mean",
         "cbak@1/mean",
         "covl@1/mean",
-        "ssnr@1/mean",
         "stoi@1/mean",
+        "ssnr@1/class-median-mean",
         "pesq_wb@1/class-median-mean",
         "csig@1/class-median-mean",
         "cbak@1/class-median-mean",
         "covl@1/class-median-mean",
-        "ssnr@1/class-median-mean",
-        "sdri@1/class-median-mean",
-        "sdrg@1/class-median-mean",
     )
     caveat = "The test split has two speakers, p232 and p257: intervals hold for these two, not for speakers at large."
 

@@ -313,3 +313,16 @@ def test_a_name_that_two_packages_claim_hurts_nobody_else(tmp_path: Path) -> Non
     assert clash.returncode == 2
     assert "claimed by one (one:Mine) and two (two:Mine)" in clash.stderr
     assert stemtree("run", "separators=[half]", *common, folder=tmp_path, PYTHONPATH=str(tmp_path)).returncode == 0
+
+
+def test_the_separator_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    assert code is not None
+    assert len(code[1].strip().splitlines()) <= 10
+    (tmp_path / "my_pkg.py").write_text(code[1])
+    write_musdb(tmp_path / "musdb", songs=1)
+    done = run_small(tmp_path, "separators=[mixture,half,gain-oracle,irm,my_pkg:Quarter]")
+    assert done.returncode == 0, done.stderr
+    assert "5 ok" in done.stdout.splitlines()[-1]
+    assert "my_pkg:Quarter" in done.stdout

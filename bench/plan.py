@@ -78,7 +78,7 @@ class KeyState:
 
 @dataclass
 class Planner:
-    """Makes plans. ``given`` turns them into plans that score estimates made elsewhere."""
+    """Makes plans, each for one run."""
 
     results: Results
     run: str
@@ -111,13 +111,17 @@ class Planner:
                 for separator in separators:
                     cell = self._cell(opened, scene, content, separator)
                     cells.append(cell)
-                    outcome = _settle(cell, separator, broken)
-                    if missing := self.missing(cell, state):
-                        known = state.get(cell.key)
-                        job = replace(cell, metrics=missing, rescoring=bool(known and known.status in FINAL_STATUSES))
-                        settled.append(Settled(job, *outcome)) if outcome else jobs.append(job)
-                    else:
+                    missing = self.missing(cell, state)
+                    if not missing:
                         done.append(cell)
+                        continue
+                    known = state.get(cell.key)
+                    job = replace(cell, metrics=missing, rescoring=bool(known and known.status in FINAL_STATUSES))
+                    outcome = _settle(cell, separator, broken)
+                    if outcome:
+                        settled.append(Settled(job, *outcome))
+                    else:
+                        jobs.append(job)
             versions[opened.name] = _sha256(contents)
         scenes = pl.DataFrame(scene_rows, schema=SCENES)
         return Plan(tuple(cells), tuple(unique(jobs)), tuple(settled), tuple(done), scenes, versions)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -203,7 +204,7 @@ class PoolExecutor(Executor):
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=worker_main, args=(theirs, self._threads, ATTEMPTS), daemon=True)
-        with _threads_in_environment(self._threads):
+        with _threads_in_environment(self._threads), _interrupts_held_back():
             process.start()
         theirs.close()
         return _Worker(process, ours, since=time.monotonic())
@@ -272,6 +273,23 @@ def _resident_gb(process: BaseProcess) -> float:
             with suppress(psutil.Error):
                 total += one.memory_info().rss
     return total / 2**30
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Start a process with interrupts blocked, which it inherits: one while it still imports would end in a traceback.
+
+    An interrupt that comes meanwhile reaches this process right after.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it unblocks interrupts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -149,3 +149,20 @@ def test_what_a_plugin_prints_does_not_spoil_standard_output(workplace: Path) ->
     assert process.returncode == 0
     assert "noise of a plug-in" in errors
     assert "noise of a plug-in" not in output
+
+
+def test_an_interrupt_while_workers_start_shows_no_traceback(workplace: Path) -> None:
+    write_musdb(workplace / "musdb", songs=2)
+    process = start(workplace, *overrides(workplace, ["kit_plugins:Slow"], "run=night"))
+
+    def a_worker_starts() -> bool:
+        import psutil
+
+        return bool(psutil.Process(process.pid).children())
+
+    wait_for(a_worker_starts)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors

@@ -14,8 +14,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final, Literal
 
-Kind = Literal["separators", "datasets", "metrics"]
-KINDS: Final[tuple[Kind, ...]] = ("separators", "datasets", "metrics")
+Kind = Literal["separators", "parsers", "taggers", "datasets", "metrics"]
+KINDS: Final[tuple[Kind, ...]] = ("separators", "parsers", "taggers", "datasets", "metrics")
 
 
 class PluginError(ValueError):

@@ -58,7 +58,10 @@ class Source:
     """One source of a scene.
 
     ``mids`` are its annotation nodes in AudioSet, as fine as the data set gives them; empty where it is no class.
-    ``recording`` names the independent recording it was taken from: what statistics resample.
+    ``recording`` names the independent recording it was taken from: what statistics resample. ``spans`` are the times
+    in seconds (start, end) at which it sounds, None for all of the scene. ``may_contain`` are mids of classes that it,
+    or classes below them, may hold beside its annotation (noise, residuals); None stands for every class where
+    ``mids`` is empty, and for none elsewhere.
     """
 
     label: str
@@ -66,6 +69,8 @@ class Source:
     signal: Signal
     recording: str
     reference_kind: Literal["dry", "image"] = "image"
+    spans: tuple[tuple[float, float], ...] | None = None
+    may_contain: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,10 @@ class Scene:
         """SHA-256 over audio content, annotation and targets: equal scenes score equally."""
         described = {
             "mixture": self.mixture.fingerprint(),
-            "sources": [[s.label, list(s.mids), s.signal.fingerprint(), s.reference_kind] for s in self.sources],
+            "sources": [
+                [s.label, list(s.mids), s.signal.fingerprint(), s.reference_kind, s.spans, s.may_contain]
+                for s in self.sources
+            ],
             "targets": [[t.target.label, list(t.target.mids), list(t.members)] for t in self.targets],
         }
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()

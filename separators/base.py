@@ -17,7 +17,7 @@ from ontology.targets import Target
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from separators.card import ModelCard
+    from taggers.card import ModelCard
 
 
 class _Any:
@@ -174,3 +174,39 @@ class ComponentSeparator(Separator):
                 raise ValueError(f"no component stands for {query.target.label!r}; ask refuses() first")
             chosen.append(parts[name])
         return torch.stack(chosen) if chosen else mixture.new_zeros((0, *mixture.shape))
+
+
+class Parser(ABC):
+    """A system that detects and separates in one go. Its constructor takes the options a user may set, by keyword.
+
+    Rate, channels and segments are declared as for a :class:`Separator`, and the adapter does the same around it.
+    """
+
+    family: ClassVar[str]
+    sample_rate: ClassVar[int | None] = None
+    channels: ClassVar[int | None] = None
+    classes: ClassVar[tuple[str, ...] | _Any] = ANY
+    """Names or mids of the classes it can tell (their descendants included), or :data:`ANY`."""
+
+    @abstractmethod
+    def parse(self, mixture: torch.Tensor, vocabulary: tuple[Target, ...], *, context: Context) -> Estimates:
+        """Find which targets of ``vocabulary`` sound in ``mixture``, and extract each.
+
+        Args:
+            mixture: float32 ``(channels, samples)`` at ``sample_rate``.
+            vocabulary: what may be found; a target found twice (two sources of one class) is two rows.
+            context: seed and device.
+
+        Returns:
+            Estimates whose ``targets`` names each row of ``audio``; none where nothing sounds. ``scores`` are the
+            confidences that a threshold is swept over.
+        """
+
+    @classmethod
+    def card(cls) -> ModelCard | None:
+        """Who made it, under which licence, with which weights; None where nothing is declared."""
+        return None
+
+    def weights_sha256(self) -> str | None:
+        """SHA-256 of the weights in use, or None for a parser without any."""
+        return None

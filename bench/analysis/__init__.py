@@ -1,0 +1,1 @@
+"""Walk, detect, dispatch, extract: the scene tree of one recording."""

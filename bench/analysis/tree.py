@@ -68,9 +68,7 @@ class SceneTree(_Strict):
     classes: tuple[ClassEntry, ...] = Field(description="in walking order: a class after all of its parents")
     residual: str | None = Field(default=None, description="path of what no extracted class of the partition holds")
     chart: str | None = Field(default=None, description="path of the picture of activity over time")
-    notes: tuple[str, ...] = Field(
-        default=(), description="what a reader must know"
-    )
+    notes: tuple[str, ...] = Field(default=(), description="what a reader must know")
 
 
 def read_scene(folder: Path) -> SceneTree:

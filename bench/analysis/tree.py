@@ -25,6 +25,7 @@ class RecordingEntry(_Strict):
     samples: int = Field(gt=0)
     seconds: float
     audio: str = Field(description="path of a FLAC of it, relative to scene.json")
+    spectrogram: str | None = Field(default=None, description="path of its picture, relative to scene.json")
 
 
 class Span(_Strict):
@@ -67,6 +68,7 @@ class SceneTree(_Strict):
     activity_seconds: float = Field(gt=0, description="step of each class's activity")
     classes: tuple[ClassEntry, ...] = Field(description="in walking order: a class after all of its parents")
     residual: str | None = Field(default=None, description="path of what no extracted class of the partition holds")
+    residual_spectrogram: str | None = Field(default=None, description="path of the residual's picture")
     chart: str | None = Field(default=None, description="path of the picture of activity over time")
     notes: tuple[str, ...] = Field(default=(), description="what a reader must know")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 import torch
 
 from ontology.targets import Target
+from taggers.base import Unavailable as Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,13 +29,6 @@ class _Any:
 
 
 ANY: Final = _Any()
-
-
-class Unavailable(RuntimeError):
-    """Something a separator cannot do without is absent; the message is the one-line remedy.
-
-    Raised from a constructor, it turns the separator's cells into skips with that reason.
-    """
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,13 @@ LABELLED: Final = 527
 """Classes that AudioSet labels, in the order of their indices: the last axis of ``Tags.clipwise``."""
 
 
+class Unavailable(RuntimeError):
+    """Something a tagger or separator cannot do without is absent; the message is the one-line remedy.
+
+    Raised from a constructor, it turns the model's cells into skips with that reason.
+    """
+
+
 @dataclass(frozen=True)
 class Event:
     """One annotated stretch of a recording: a class, and when it sounds.
@@ -60,6 +67,8 @@ class TagContext:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     starts: tuple[float, ...] = ()
     """Start of each segment of the batch in seconds from the beginning of the recording; empty where unknown."""
+    sample_rate: int | None = None
+    """Rate in Hz of the segments handed over; :mod:`taggers.timeline` fills it in, for taggers that take any rate."""
     annotation: Annotation | None = None
     """For taggers that say they need it: oracles, for upper bounds."""
 

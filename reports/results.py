@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 from pydantic import ValidationError
 
+from reports.parts import Parts, ResultsError, first_line, left_out_if_damaged, read_table, write_table
 from reports.schema import (
     CELLS,
+    DETECTIONS,
     ENTRIES,
     FINAL_STATUSES,
     RUN_NAME,
@@ -37,15 +37,12 @@ ROW_COLUMNS = (
     "run", "key", "separator", "family", "dataset", "split", "scene", "target", "mid", "depth", "protocol", "metric",
     "value", "status", "reason",
 )  # fmt: skip
-_LOG: Final = logging.getLogger("stemtree")
+_KINDS: Final = {"scores": SCORES, "detections": DETECTIONS, "cells": CELLS, "scenes": SCENES}
+"""What the parts of each folder hold."""
+_OF_CELLS: Final = {"scores": "score_rows", "detections": "detection_rows"}
+"""What belongs to a cell and is written before it, and the cell's column that counts it."""
 LEFTOVER_SECONDS: Final = 86_400.0
 """Age from which a file under a temporary name, or scores without their cell, count as left by a kill."""
-_LOOKS: Final = 5
-"""Times a folder is listed anew when another process merged its parts meanwhile."""
-
-
-class ResultsError(ValueError):
-    """A results folder cannot be used; the message names the file and the remedy."""
 
 
 class Results:
@@ -56,22 +53,44 @@ class Results:
 
     # Writing
 
-    def write_part(self, cell: Mapping[str, Any], scores: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Write one cell and its scores, scores first, each in one rename.
+    def write_part(
+        self,
+        cell: Mapping[str, Any],
+        scores: Iterable[Mapping[str, Any]] = (),
+        detections: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        """Write one cell with its scores and detections, the cell last, each in one rename.
 
-        ``part``, ``written_at`` and ``score_rows`` are filled in here.
+        ``part``, ``written_at`` and the counts of rows are filled in here.
         """
-        self.write_cells([cell], [dict(row, key=cell["key"]) for row in scores])
+        key = {"key": cell["key"]}
+        self.write_cells([cell], [{**row, **key} for row in scores], [{**row, **key} for row in detections])
 
-    def write_cells(self, cells: Iterable[Mapping[str, Any]], scores: Iterable[Mapping[str, Any]]) -> None:
-        """As :meth:`write_part` for many cells in one part; each score says the ``key`` of its cell."""
+    def write_cells(
+        self,
+        cells: Iterable[Mapping[str, Any]],
+        scores: Iterable[Mapping[str, Any]],
+        detections: Iterable[Mapping[str, Any]] = (),
+    ) -> None:
+        """As :meth:`write_part` for many cells in one part; each row says the ``key`` of its cell."""
         part, now = uuid.uuid4().hex, time.time()
-        rows = [dict(row, part=part, written_at=now) for row in scores]
-        if rows:
-            self._write_table(self.folder / "scores" / f"{part}.parquet", pl.DataFrame(rows, schema=SCORES))
-        counts = Counter(row["key"] for row in rows)
-        described = [dict(cell, part=part, written_at=now, score_rows=counts[cell["key"]]) for cell in cells]
-        self._write_table(self.folder / "cells" / f"{part}.parquet", pl.DataFrame(described, schema=CELLS))
+        counts: dict[str, Counter[str]] = {}
+        for kind, given in (("scores", scores), ("detections", detections)):
+            rows = [dict(row, part=part, written_at=now) for row in given]
+            if rows:
+                write_table(self._parts(kind).path(part), pl.DataFrame(rows, schema=_KINDS[kind]))
+            counts[kind] = Counter(row["key"] for row in rows)
+        described = [
+            dict(
+                cell,
+                part=part,
+                written_at=now,
+                score_rows=counts["scores"][cell["key"]],
+                detection_rows=counts["detections"][cell["key"]],
+            )
+            for cell in cells
+        ]
+        write_table(self._parts("cells").path(part), pl.DataFrame(described, schema=CELLS))
 
     def write_manifest(self, manifest: Manifest, entries: pl.DataFrame | None = None) -> None:
         """Write a run's manifest, with its cells when ``entries`` is given.
@@ -83,7 +102,7 @@ class Results:
             raise ResultsError(f"run {manifest.run!r}: letters, digits, '.', '_' and '-' only, at most 100")
         if entries is not None:
             table = entries.match_to_schema(ENTRIES, missing_columns="insert").select(list(ENTRIES))
-            self._write_table(self.folder / "runs" / f"{manifest.run}.parquet", table)
+            write_table(self.folder / "runs" / f"{manifest.run}.parquet", table)
         text = json.dumps(manifest.model_dump(mode="json"), indent=1, ensure_ascii=False)
         self.write_text(Path("runs") / f"{manifest.run}.json", text)
 
@@ -92,7 +111,7 @@ class Results:
         described = scenes.drop("written_at", strict=False)
         version = hashlib.sha256(described.write_json().encode()).hexdigest()
         table = described.with_columns(written_at=pl.lit(time.time())).select(list(SCENES)).match_to_schema(SCENES)
-        self._write_table(self.folder / "scenes" / f"{version}.parquet", table)
+        write_table(self.folder / "scenes" / f"{version}.parquet", table)
 
     def write_metrics(self, metrics: Mapping[str, MetricEntry]) -> None:
         """Write definitions of metrics by id, one file each: an id has one definition, whoever writes it."""
@@ -116,15 +135,8 @@ class Results:
             os.fsync(file.fileno())
         partial.replace(path)
 
-    @staticmethod
-    def _write_table(path: Path, table: pl.DataFrame) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        with partial.open("wb") as file:
-            table.write_parquet(file, metadata={"stemtree_schema": str(SCHEMA_VERSION)})
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+    def _parts(self, kind: str) -> Parts:
+        return Parts(self.folder / kind, _KINDS[kind])
 
     # Reading
 
@@ -133,13 +145,13 @@ class Results:
         return any((self.folder / name).is_dir() for name in ("runs", "cells", "scores"))
 
     def cells(self) -> pl.DataFrame:
-        """One row per key, of the parts whose scores are all there.
+        """One row per key, of the parts whose scores and detections are all there.
 
         The newest row wins; but a failed attempt to score more metrics takes nothing from a cell that is done, so a
         final status stands against a later failure. ``metrics`` and ``failed_metrics`` are unions over the parts,
         times and memory those of the newest part that separated anything.
         """
-        cells = self._whole_parts(self._read("scores", SCORES))
+        cells = self._whole_parts()
         measured = ("seconds", "cpu_seconds", "peak_mb")
         ranked = cells.with_columns(final=pl.col("status").is_in(list(FINAL_STATUSES))).sort(
             "final", "written_at", "part"
@@ -154,26 +166,37 @@ class Results:
         return newest.with_columns(failed_metrics=failed).select(list(CELLS)).sort("key")
 
     def scores(self) -> pl.DataFrame:
-        """The newest score of each key, target and metric, of those whose cell is there."""
-        scores = self._read("scores", SCORES)
-        parts = self._whole_parts(scores).select("part", "key").unique()
+        """The newest score of each key, target and metric at the run's own threshold, of those whose cell is there."""
+        return self._newest("scores", ["index", "metric", "threshold"]).filter(pl.col("threshold").is_null())
+
+    def swept(self) -> pl.DataFrame:
+        """As :meth:`scores`, those that are repeated on a grid of thresholds."""
+        return self._newest("scores", ["index", "metric", "threshold"]).filter(pl.col("threshold").is_not_null())
+
+    def detections(self) -> pl.DataFrame:
+        """What each cell of a blind system said of each class at each depth, with the columns of :data:`DETECTIONS`."""
+        return self._newest("detections", ["depth", "mid"])
+
+    def _newest(self, kind: str, names: list[str]) -> pl.DataFrame:
+        rows = self._parts(kind).read()
+        parts = self._whole_parts().select("part", "key").unique()
         return (
-            scores.join(parts, on=["part", "key"], how="semi")
+            rows.join(parts, on=["part", "key"], how="semi")
             .sort("written_at", "part")
-            .unique(["key", "index", "metric"], keep="last")
-            .sort("key", "index", "metric", nulls_last=True)
+            .unique(["key", *names], keep="last")
+            .sort("key", *names, nulls_last=True)
         )
 
     def scenes(self) -> pl.DataFrame:
         """What is known of the scenes, the newest of each."""
-        scenes = self._read("scenes", SCENES).sort("written_at")
+        scenes = self._parts("scenes").read().sort("written_at")
         return scenes.unique(["dataset", "split", "scene"], keep="last").drop("written_at").sort("scene")
 
     def metrics(self) -> dict[str, MetricEntry]:
         """Definitions of the metrics by id; a damaged one is left out with a warning, and a run writes it anew."""
         found = {}
         for path in sorted((self.folder / "metrics").glob("[!.]*.json")):
-            with _left_out_if_damaged(path):
+            with left_out_if_damaged(path):
                 described = dict(json.loads(path.read_text(encoding="utf-8")))
                 name = str(described.pop("id"))
                 found[name] = MetricEntry.model_validate(described)
@@ -183,7 +206,7 @@ class Results:
         """Model cards by file name; a damaged one is left out with a warning, and the next run writes it anew."""
         cards = {}
         for path in sorted((self.folder / "cards").glob("[!.]*.json")):
-            with _left_out_if_damaged(path):
+            with left_out_if_damaged(path):
                 cards[path.stem] = dict(json.loads(path.read_text(encoding="utf-8")))
         return cards
 
@@ -191,7 +214,7 @@ class Results:
         """The manifests of all runs, the oldest first; a damaged one is left out with a warning that names it."""
         manifests = []
         for path in (self.folder / "runs").glob("[!.]*.json"):
-            with _left_out_if_damaged():
+            with left_out_if_damaged():
                 manifests.append(self._manifest(path))
         return sorted(manifests, key=lambda manifest: (manifest.started, manifest.run))
 
@@ -213,13 +236,13 @@ class Results:
         except ResultsError:
             raise
         except (ValidationError, ValueError, AttributeError) as error:
-            raise ResultsError(f"{path}: {_first_line(error)}; restore it, or remove this run's files") from error
+            raise ResultsError(f"{path}: {first_line(error)}; restore it, or remove this run's files") from error
 
     def entries(self, run: str) -> pl.DataFrame:
         """The cells of a run, in the order of its plan."""
         path = self.folder / "runs" / f"{run}.parquet"
         if path.is_file():
-            return _parquet(path, ENTRIES)
+            return read_table(path, ENTRIES)
         if self.run(run) is not None:
             raise ResultsError(f"{path}: missing, though the run's manifest is there; restore it, or remove both")
         known = ", ".join(manifest.run for manifest in self.runs()) or "none"
@@ -272,79 +295,53 @@ class Results:
         )
 
     def compact(self) -> tuple[int, int]:
-        """Merge the parts of cells and scores into one each; returns the number of parts before and after.
+        """Merge the parts of cells, scores and detections into one each; returns the number of parts before and after.
 
-        New parts are written before old ones go, doubled rows count once, and scores whose cell is still to come stay
-        where they are: neither a kill nor a run that writes meanwhile loses anything.
+        New parts are written before old ones go, doubled rows count once, and what waits for its cell stays where it
+        is: neither a kill nor a run that writes meanwhile loses anything.
         """
-        paths = {kind: self._parts(kind) for kind in ("cells", "scores")}
-        cells = self._collect(paths["cells"], CELLS)
-        scores = self._collect(paths["scores"], SCORES)
-        settled = scores.join(cells, on=["part", "key"], how="semi")
-        waiting = set(scores.join(cells, on=["part", "key"], how="anti")["part"])
-        tables = {"scores": settled, "cells": cells}
-        old = {
-            "scores": [path for path in _readable(paths["scores"]) if path.stem not in waiting],
-            "cells": _readable(paths["cells"]),
-        }
+        folders = {kind: self._parts(kind) for kind in (*_OF_CELLS, "cells")}
+        paths = {kind: folder.paths() for kind, folder in folders.items()}
+        tables = {kind: folder.collect(paths[kind]) for kind, folder in folders.items()}
+        old = {kind: [path for path in folder.readable() if path in paths[kind]] for kind, folder in folders.items()}
+        waiting: list[Path] = []
+        for kind in _OF_CELLS:
+            rows, cells = tables[kind], tables["cells"]
+            parts = set(rows.join(cells, on=["part", "key"], how="anti")["part"])
+            tables[kind] = rows.join(cells, on=["part", "key"], how="semi")
+            old[kind] = [path for path in old[kind] if path.stem not in parts]
+            waiting += [folders[kind].path(part) for part in parts]
         before = after = 0
-        for kind, table in tables.items():
+        for kind, folder in folders.items():
             before += len(paths[kind])
             after += len(paths[kind])
             if len(old[kind]) < 2:
                 old[kind] = []
                 continue
-            self._write_table(self.folder / kind / f"{uuid.uuid4().hex}.parquet", table.unique(maintain_order=True))
+            write_table(folder.path(uuid.uuid4().hex), tables[kind].unique(maintain_order=True))
             after += 1 - len(old[kind])
-        for kind in tables:
+        for kind in folders:
             for path in old[kind]:
                 path.unlink(missing_ok=True)
         self._sweep(waiting)
         return before, after
 
-    def _sweep(self, waiting: Iterable[str]) -> None:
+    def _sweep(self, waiting: Iterable[Path]) -> None:
         """Remove what kills left behind, once it is old enough that nobody can still be writing it."""
-        leftovers = [path for path in self.folder.glob("*/.*") if path.is_file()]
-        leftovers += [self.folder / "scores" / f"{part}.parquet" for part in waiting]
-        for path in leftovers:
+        for path in (*self.folder.glob("*/.*"), *waiting):
             if path.is_file() and time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
                 path.unlink(missing_ok=True)
 
-    def _whole_parts(self, scores: pl.DataFrame) -> pl.DataFrame:
-        """Rows of cells whose score rows are all there; the others are as if they had not run."""
-        cells = self._read("cells", CELLS)
-        counts = scores.group_by("part", "key").len("there")
-        return (
-            cells.join(counts, on=["part", "key"], how="left")
-            .filter(pl.col("there").fill_null(0) >= pl.col("score_rows").fill_null(0))
-            .drop("there")
-        )
-
-    def _read(self, kind: str, schema: pl.Schema) -> pl.DataFrame:
-        for look in range(_LOOKS):
-            try:
-                return self._collect(self._parts(kind), schema).unique(maintain_order=True)
-            except FileNotFoundError:
-                if look == _LOOKS - 1:
-                    raise
-        raise AssertionError("unreachable")
-
-    def _parts(self, kind: str) -> list[Path]:
-        return sorted(path for path in (self.folder / kind).glob("*.parquet") if not path.name.startswith("."))
-
-    @staticmethod
-    def _collect(parts: list[Path], schema: pl.Schema) -> pl.DataFrame:
-        """The rows of parts; a damaged part is left out with a warning, as if its cells had not run."""
-        if not parts:
-            return pl.DataFrame(schema=schema)
-        try:
-            return pl.scan_parquet(parts, schema=schema).collect()
-        except pl.exceptions.PolarsError:
-            frames = [pl.DataFrame(schema=schema)]
-            for part in parts:  # find out which
-                with _left_out_if_damaged():
-                    frames.append(_parquet(part, schema))
-            return pl.concat(frames)
+    def _whole_parts(self) -> pl.DataFrame:
+        """Rows of cells whose scores and detections are all there; the others are as if they had not run."""
+        cells = self._parts("cells").read()
+        for kind, counted in _OF_CELLS.items():
+            cells = (
+                cells.join(self._parts(kind).counts(), on=["part", "key"], how="left")
+                .filter(pl.col("there").fill_null(0) >= pl.col(counted).fill_null(0))
+                .drop("there")
+            )
+        return cells
 
 
 def as_json(rows: pl.DataFrame) -> list[dict[str, Any]]:
@@ -353,38 +350,6 @@ def as_json(rows: pl.DataFrame) -> list[dict[str, Any]]:
     return rows.with_columns(value=finite).to_dicts()
 
 
-def _readable(parts: list[Path]) -> list[Path]:
-    """The parts whose footer is whole: a damaged one stays for its owner to see."""
-    readable = []
-    for part in parts:
-        with suppress(pl.exceptions.PolarsError):
-            pl.read_parquet_schema(part)
-            readable.append(part)
-    return readable
-
-
-@contextmanager
-def _left_out_if_damaged(path: Path | None = None) -> Iterator[None]:
-    """Go on without a file that cannot be read, and say so: one bad file must not cost a night's results."""
-    try:
-        yield
-    except ResultsError as error:
-        _LOG.warning("%s; left out", error)
-    except (ValidationError, ValueError, KeyError, TypeError) as error:
-        _LOG.warning("%s: damaged (%s); left out, and written anew by the next run", path, _first_line(error))
-
-
-def _parquet(path: Path, schema: pl.Schema) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(path, schema=schema)
-    except pl.exceptions.PolarsError as error:
-        raise ResultsError(f"{path}: damaged ({_first_line(error)}); remove it, and its cells run again") from error
-
-
 def file_name(name: str) -> str:
     """``name`` as the name of a file: what is no letter, digit, '.', '_', '-' or '@' becomes '_'."""
     return "".join(letter if letter.isalnum() or letter in "._-@" else "_" for letter in name)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

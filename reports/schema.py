@@ -1,19 +1,22 @@
-"""The shape of a results folder: columns, statuses, and what a run's manifest says. Version 1.
+"""The shape of a results folder: columns, statuses, and what a run's manifest says. Version 2.
 
 ::
 
     runs/NAME.json      configuration, provenance, what each data set and metric is called
     runs/NAME.parquet   one row per cell of the run, the reused ones too
     cells/*.parquet     status, reason, time and memory, by key
-    scores/*.parquet    one row per key, target and metric
+    scores/*.parquet    one row per key, target, metric and threshold
+    detections/*.parquet  what blind systems said of each class, by key, class and depth
     scenes/*.parquet    what each scene is: length, rate, recordings behind it, notes
     metrics/*.json      definitions of the metrics
     cards/*.json        model cards
     audio/              cached estimates and listening excerpts
 
-Cells and scores are folders of parts. A part is written under a temporary name, synced and renamed; scores first,
-their cell last. A score counts once the cell written with it (the same ``part``) is there, and a cell once all
-its scores are.
+Cells, scores and detections are folders of parts. A part is written under a temporary name, synced and renamed; scores
+and detections first, their cell last. A score counts once the cell written with it (the same ``part``) is there, and a
+cell once all its scores and detections are.
+
+Version 1 had no detections and not the columns of :data:`SINCE_2`, which its parts are read as having, each null.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from typing import Any, Final, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 Status = Literal["ok", "skip", "error", "timeout", "oom", "nan"]
 STATUSES: Final = ("ok", "skip", "error", "timeout", "oom", "nan")
@@ -43,6 +46,7 @@ ENTRIES: Final = pl.Schema(
         "scene": pl.String(),
         "protocol": pl.String(),
         "variant": pl.String(),  # hash of the separator's code, options and weights
+        "oracle": pl.Boolean(),  # whether it is told any part of the answer
     }
 )
 
@@ -58,6 +62,7 @@ CELLS: Final = pl.Schema(
         "metrics": pl.List(pl.String()),  # ids scored with this part
         "failed_metrics": pl.List(pl.String()),  # ids that this part could not score, each with rows that say why
         "score_rows": pl.Int32(),  # how many score rows were written with this part
+        "detection_rows": pl.Int32(),  # how many rows of detections
         "attempts": pl.Int32(),
         "seconds": pl.Float64(),  # wall time of the separation alone; null where nothing was separated
         "cpu_seconds": pl.Float64(),
@@ -74,16 +79,37 @@ SCORES: Final = pl.Schema(
         "key": pl.String(),
         "part": pl.String(),
         "written_at": pl.Float64(),
-        "index": pl.Int32(),  # place of the target in the scene's list
-        "target": pl.String(),
+        "index": pl.Int32(),  # place of the target in the scene's list; of a blind scene see bench.blind.rows
+        "target": pl.String(),  # null for a score of a whole blind scene
         "mids": pl.List(pl.String()),
-        "depth": pl.Int32(),  # least depth of the target's class; null where it is no class
+        "depth": pl.Int32(),  # least depth of the target's class, null where it is none; of a blind scene, of the cut
         "metric": pl.String(),  # name@version; null where the target was skipped before any metric
         "value": pl.Float64(),
         "status": pl.String(),
         "reason": pl.String(),
+        "threshold": pl.Float64(),  # of detection, where a score is repeated on a grid; null: the run's own
     }
 )
+
+DETECTIONS: Final = pl.Schema(
+    {
+        "key": pl.String(),
+        "part": pl.String(),
+        "written_at": pl.Float64(),
+        "depth": pl.Int32(),  # of the cut
+        "mid": pl.String(),
+        "truth": pl.Int8(),  # 1 present, 0 absent, null unknown
+        "score": pl.Float64(),  # greatest probability over time; null where the system cannot tell
+        "predicted": pl.Boolean(),  # at the run's own threshold
+        "spans": pl.List(pl.List(pl.Float64())),  # when the class sounds: [start, end] in seconds each
+        "segments": pl.List(pl.Float32()),  # probability of each segment; null where the system cannot tell
+        "segment_seconds": pl.Float64(),
+        "hop_seconds": pl.Float64(),
+    }
+)
+
+SINCE_2: Final = frozenset({"oracle", "detection_rows", "threshold"})
+"""Columns that tables of version 1 lack."""
 
 SCENES: Final = pl.Schema(
     {

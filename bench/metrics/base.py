@@ -45,6 +45,8 @@ class Metric:
     - ``mixture``    float64 ``(channels, samples)``
     - ``sample_rate`` int, Hz
     - ``energies``   :class:`bench.metrics.energy.Energies` of these, computed once for all metrics of a cell
+    - ``joint`` :class:`bench.metrics.joint.Joint`: what was found in a blind scene against what is there, at one cut;
+      its metrics return one value, ``(1,)``, and have none outside the scene protocol
     - a :class:`Shared` object: what its function returns, under its name
 
     and returns float64 ``(targets,)``, NaN where the metric is not defined, or :class:`Scored`. A function that raises
@@ -55,7 +57,7 @@ class Metric:
     """
 
     name: str
-    version: int
+    version: int | str
     function: Callable[..., torch.Tensor | Scored]
     needs: tuple[str | Shared, ...]
     unit: str

@@ -103,6 +103,10 @@ class Separator(ABC):
     """Complement targets it can extract, by label, e.g. ``("accompaniment",)``."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of :class:`Query` it cannot do without; see :data:`NEEDS`."""
+    condition_size: ClassVar[int | None] = None
+    """Length of the condition vectors it takes; None for any."""
+    joint: ClassVar[bool] = False
+    """Whether an estimate depends on what else is asked in the same call, as where all queries share out the mixture."""
 
     @abstractmethod
     def separate(

@@ -38,6 +38,7 @@ class SupervisedNMF(Separator):
 
     family = "nmf"
     needs = frozenset({"examples"})
+    joint = True
 
     def __init__(self, *, templates_per_class: int = 16, free_templates: int = 16, iterations: int = 100) -> None:
         if templates_per_class < 1 or free_templates < 0 or iterations < 1:

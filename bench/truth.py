@@ -149,6 +149,11 @@ def roots() -> tuple[str, ...]:
     return tuple(node.mid for node in Ontology.audioset().at_depth(1))
 
 
+def finest(mids: tuple[str, ...]) -> tuple[str, ...]:
+    """Of annotation nodes those below which no other of them lies, in walking order."""
+    return tuple(_nodes()[row].mid for row in _finest(mids))
+
+
 @cache
 def _finest(mids: tuple[str, ...]) -> tuple[int, ...]:
     """Rows of the annotation nodes below which no other of them lies, in walking order."""

@@ -85,6 +85,7 @@ class AudioSet(Dataset):
     example_seconds = float(SEGMENT_SECONDS)
     metrics = ("sdr@1", "sdri@1", "sdrg@1", "si_sdr@1", "si_sdri@1", "leakage@1")
     columns = ("sdri@1/class-median-mean", "sdrg@1/class-median-mean", "si_sdri@1/class-median-mean")
+    weakly_labelled = True
     caveat = "Clips are weakly labelled: a class that is not listed may sound in them all the same."
 
     def __init__(

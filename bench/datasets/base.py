@@ -54,6 +54,8 @@ class Dataset(ABC):
     """Splits whose sources may serve as example clips of a class: never one that is scored."""
     example_seconds: ClassVar[float] = 30.0
     """Longest part of a source that serves as an example."""
+    weakly_labelled: ClassVar[bool] = False
+    """Whether classes that are not listed may sound in its sources."""
     caveat: ClassVar[str | None] = None
     """What a reader of this data set's intervals must know."""
 

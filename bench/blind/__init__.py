@@ -1,0 +1,1 @@
+"""Blind scenes: mixtures of single sources placed by a frozen manifest, of which only the recording is given."""

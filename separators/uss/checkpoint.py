@@ -1,0 +1,71 @@
+"""Checkpoints of ResUNet30: the published ones with all that training left in them, and bare state dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from separators.uss.model import CHANNELS, ResUNet30
+from separators.uss.spectra import BINS, WINDOW
+from taggers.base import LABELLED
+from taggers.weights import WeightsFile, fill, read_checkpoint, state_dict
+
+_FOLDER: Final = "https://huggingface.co/RSNuts/Universal_Source_Separation/resolve/main/uss_material"
+
+AT_SOFT: Final = WeightsFile(
+    name="ss_model=resunet30,querynet=at_soft,data=full,devices=8,step=1000000.ckpt",
+    url=f"{_FOLDER}/ss_model%3Dresunet30%2Cquerynet%3Dat_soft%2Cdata%3Dfull%2Cdevices%3D8%2Cstep%3D1000000.ckpt",
+    size=1_121_024_828,
+    licence="Apache-2.0",
+    source="https://github.com/bytedance/uss",
+)
+"""The checkpoint that the public code fetches: conditions are 527 clip probabilities, trained on all of AudioSet."""
+
+_PREFIX: Final = "ss_model."
+# Transforms that the public code keeps beside the weights, though they are no weights; here they are computed.
+_TRANSFORMS: Final = {
+    "base.stft.conv_real.weight": (BINS, 1, WINDOW),
+    "base.stft.conv_imag.weight": (BINS, 1, WINDOW),
+    "base.istft.ola_window": (WINDOW,),
+    "base.istft.conv_real.weight": (WINDOW, WINDOW, 1),
+    "base.istft.conv_imag.weight": (WINDOW, WINDOW, 1),
+}
+
+
+def load_separator(path: Path, *, channels: tuple[int, ...] = CHANNELS) -> ResUNet30:
+    """Build the network that a checkpoint was made from, in evaluation mode on the CPU.
+
+    Of a Lightning checkpoint, what lies under ``ss_model.`` is taken; the query net, the detector and the optimiser are
+    not looked at. A bare state dict of the network is taken as it is.
+
+    Args:
+        path: the file; it may hold tensors and plain containers only.
+        channels: numbers of feature maps, where they are not the published ones.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no checkpoint, or not of this network: a tensor is missing, has another shape, is not finite
+            or unknown. The message names the file and the tensors.
+    """
+    state = _separator_state(path)
+    projections = (value for key, value in state.items() if key.startswith("film.") and value.ndim == 2)
+    first = next(projections, None)
+    model = ResUNet30(LABELLED if first is None else first.shape[1], channels=channels)
+    fill(model, state, origin=path)
+    return model.eval()
+
+
+def _separator_state(path: Path) -> Mapping[str, torch.Tensor]:
+    """The network's own tensors, once the transforms are found to be the ones that it computes."""
+    found = state_dict(read_checkpoint(path), origin=path, key="state_dict")
+    inner = {key.removeprefix(_PREFIX): value for key, value in found.items() if key.startswith(_PREFIX)} or found
+    for key, shape in _TRANSFORMS.items():
+        if key in inner and inner[key].shape != shape:
+            raise ValueError(
+                f"{path}: {key} is {tuple(inner[key].shape)}, not {shape}: "
+                "it was trained on another spectrogram than windows of 2048 samples"
+            )
+    return {key: value for key, value in inner.items() if key not in _TRANSFORMS}

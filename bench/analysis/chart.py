@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from bench.analysis.tree import ClassEntry, SceneTree
+from leaderboard.activity import steps
 from ontology.forest import forest
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
 CHART_FILE: Final = "activity.svg"
 """Beside it lies ``activity.png``, on a white ground, for where SVG does not do."""
-_MOST_STEPS: Final = 600
-"""Steps drawn of one class; of several that fall into one, the highest counts."""
 _FILL: Final = 0.86
 """Height of probability 1; the rest of the line keeps classes apart."""
+_TOLD: Final = 0.3
+"""Height where no tagger was asked, and spans are all there is."""
 _UNKNOWN_HEIGHT: Final = 0.3
 _INDENT: Final = "\N{EM SPACE}"
 _WIDTH, _ROW, _MARGIN = 9.0, 0.3, 0.75
@@ -85,34 +86,19 @@ def _draw(axes: Axes, tree: SceneTree) -> None:
 
 
 def _draw_class(axes: Axes, entry: ClassEntry, bottom: float, *, step: float, seconds: float) -> None:
-    heard = _steps(entry)
-    if heard.size:
-        width = step * -(-len(entry.activity) // heard.size)
-        starts = np.arange(heard.size) * width
-        ends = np.minimum(starts + width, seconds)
-        active = np.zeros(heard.size, dtype=bool)
-        for span in entry.spans:
-            active |= (starts < span.end) & (ends > span.start)
-        # Each step is drawn by its two corners: what begins or ends with it ends there, and not at its neighbour.
-        times = np.stack([starts, ends], axis=1).ravel()
-        heights = bottom + _FILL * np.nan_to_num(heard, nan=_UNKNOWN_HEIGHT).repeat(2)
-        unknown = np.isnan(heard)
-        for where, colour in ((unknown, _UNKNOWN), (~unknown & ~active, _HEARD), (~unknown & active, _ACTIVE)):
-            axes.fill_between(times, bottom, heights, where=where.repeat(2), color=colour, linewidth=0, zorder=2)
-    bars = [(span.start, span.end - span.start) for span in entry.spans]
+    spans = [(span.start, span.end) for span in entry.spans]
+    drawn = steps(entry.activity, spans, step_seconds=step, seconds=seconds)
+    # Each step is drawn by its two corners: what begins or ends with it ends there, and not at its neighbour.
+    times = np.array([(one.start, one.end) for one in drawn]).ravel()
+    heard = [_UNKNOWN_HEIGHT if one.probability is None else one.probability for one in drawn]
+    fill = _FILL if entry.activity else _TOLD
+    heights = bottom + fill * np.array(heard).repeat(2)
+    unknown = np.array([one.probability is None for one in drawn], dtype=bool)
+    active = np.array([one.active for one in drawn], dtype=bool)
+    for where, colour in ((unknown, _UNKNOWN), (~unknown & ~active, _HEARD), (~unknown & active, _ACTIVE)):
+        axes.fill_between(times, bottom, heights, where=where.repeat(2), color=colour, linewidth=0, zorder=2)
+    bars = [(start, end - start) for start, end in spans]
     axes.broken_barh(bars, (bottom - 0.04, 0.1), color=_ACTIVE, linewidth=0, zorder=3)
-
-
-def _steps(entry: ClassEntry) -> np.ndarray:
-    """The class's probability, at most 600 steps of equal length; NaN where unknown."""
-    values = np.array([np.nan if value is None else value for value in entry.activity], dtype=float)
-    if values.size <= _MOST_STEPS:
-        return values
-    share = -(-values.size // _MOST_STEPS)
-    padded = np.pad(values, (0, -values.size % share), mode="edge").reshape(-1, share)
-    known = ~np.isnan(padded)
-    highest = np.where(known, padded, -np.inf).max(axis=1)
-    return np.where(known.any(axis=1), highest, np.nan)
 
 
 def _with_dark_shades(svg: str) -> str:

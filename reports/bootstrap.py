@@ -75,10 +75,18 @@ class Resampler:
 
     def interval(self, values: Array, classes: Codes, scenes: Codes, rule: Aggregation) -> Interval:
         """The 95 % percentile interval of the aggregate of ``values``, or why there is none."""
+        if self.recordings(scenes) < 2:
+            return self.interval_of(np.empty(0), scenes)
+        return self.interval_of(self.draws(values, classes, scenes, rule), scenes)
+
+    def interval_of(self, figures: Array, scenes: Codes) -> Interval:
+        """The 95 % percentile interval of any figure, or why there is none.
+
+        ``figures`` (draws,) are NaN where a draw leaves none; ``scenes`` are the columns of ``weights`` behind it.
+        """
         count = self.recordings(scenes)
         if count < 2:
             return Interval(None, None, "one recording: no interval" if count else "nothing measured: no interval")
-        figures = self.draws(values, classes, scenes, rule)
         defined = figures[~np.isnan(figures)]
         if len(defined) < 0.9 * len(figures):
             # Where many draws are empty, what is left no longer stands for the sampling distribution.

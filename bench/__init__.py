@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.api import evaluate
+    from bench.api import analyze, evaluate
 
-__all__ = ["evaluate"]
+__all__ = ["analyze", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "evaluate":  # imported on first use: listing plug-ins must not load torch
-        from bench.api import evaluate
+    if name in __all__:  # imported on first use: listing plug-ins must not load torch
+        from bench import api
 
-        return evaluate
+        return getattr(api, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from bench.commands_analyze import analyze
+from bench.commands_check import check
 from bench.import_options import IMPORT_HELP, import_options, reading_of
 
 if TYPE_CHECKING:
@@ -76,8 +78,8 @@ class _Group(click.Group):
 
 
 _USER_ERRORS: Final = (
-    "ConfigError", "DatasetError", "EstimatesError", "OptionError", "PluginError", "PoolError", "ResultsError",
-    "RunError", "SceneError", "SiteError", "SourceError", "Unavailable",
+    "AnalysisError", "ConfigError", "DatasetError", "EstimatesError", "OptionError", "PluginError", "PoolError",
+    "ResultsError", "RunError", "SceneError", "SiteError", "SourceError", "Unavailable",
 )  # fmt: skip
 """Errors raised for users, by name: importing their modules to compare types would load torch for ``--help``."""
 
@@ -86,6 +88,10 @@ _USER_ERRORS: Final = (
 @click.version_option(version("stemtree"), prog_name="stemtree")
 def main() -> None:
     """Hierarchical sound-scene analysis and source-separation benchmark."""
+
+
+main.add_command(analyze)
+main.add_command(check)
 
 
 @main.command()

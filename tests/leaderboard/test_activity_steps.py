@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,6 +35,6 @@ def test_fewer_steps_keep_the_highest_probability_and_tile_the_recording(
     assert len(found) <= most
     assert found[0].start == 0
     assert found[-1].end == pytest.approx(seconds)
-    assert all(one.end == other.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end == other.start for one, other in pairwise(found))
     known = [value for value in activity if value is not None]
     assert max((s.probability for s in found if s.probability is not None), default=None) == max(known, default=None)

@@ -95,6 +95,8 @@ def load_cnn14_decision_level_max(checkpoint: Path | str | None = None, *, seed:
 def _load(network: str, published: WeightsFile, checkpoint: Path | str | None, seed: int) -> Loaded:
     # Weights are looked for first: building 80 million parameters takes a second that a missing file need not cost.
     found = None if checkpoint == RANDOM else find(published, checkpoint)
+    if found is not None:
+        _refuse_the_other(published, found)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module: nn.Module = getattr(_networks(), network)(
@@ -102,7 +104,6 @@ def _load(network: str, published: WeightsFile, checkpoint: Path | str | None, s
             classes_num=LABELLED,
         )  # fmt: skip
     if found is not None:
-        _refuse_the_other(published, found)
         state = state_dict(read_checkpoint(found.path), origin=found.path)
         fill(module, state, origin=found.path, fixed=_FRONT_END)
     return Loaded(module.eval().requires_grad_(False), found.sha256 if found else _digest(module))

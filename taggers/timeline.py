@@ -14,6 +14,8 @@ from taggers.base import CLASSES, LABELLED, TagContext, Tagger, Tags
 from taggers.frames import FRAME_SECONDS, Frames
 
 _OPTIONAL: Final = ("clipwise", "embedding", "counts")
+_ROUNDING: Final = 1e-6
+"""Part of a sample that is rounding."""
 
 Read = Callable[[int, int], torch.Tensor]
 """Samples from start to stop of a recording: float32 ``(channels, samples)``."""
@@ -124,7 +126,7 @@ class _Cutter:
         self._read = read
         self._own_rate = sample_rate
         self._samples = samples
-        self._stretch = max(1, round(segment_seconds * sample_rate))
+        self._stretch = max(1, math.ceil(segment_seconds * sample_rate - _ROUNDING))
         self.rate = tagger.sample_rate or sample_rate
         self._length = max(1, round(segment_seconds * self.rate), math.ceil(tagger.min_seconds * self.rate))
         self.seconds = self._length / self.rate
@@ -132,7 +134,7 @@ class _Cutter:
 
     def cut(self, starts: tuple[float, ...]) -> torch.Tensor:
         """The segments from ``starts`` on: float32 ``(segments, samples)``."""
-        places = [round(start * self._own_rate) for start in starts]
+        places = [math.floor(start * self._own_rate + _ROUNDING) for start in starts]
         begin, end = places[0], min(places[-1] + self._stretch, self._samples)
         mono = self._mono(begin, end)
         cut = np.zeros((self._stretch, len(places)), np.float32)

@@ -298,7 +298,7 @@ def _with_level(entry: ClassEntry, writers: dict[str, FlacWriter], mixture: Flac
 def _notes(work: _Work, writers: Sequence[FlacWriter]) -> Iterator[str]:
     if work.heard.unknown:
         names = ", ".join(node.name for node in work.heard.unknown)
-        yield f"the tagger cannot tell {len(work.heard.unknown)} of the classes asked for: {names}"
+        yield f"the tagger cannot tell, at times or ever, {len(work.heard.unknown)} of the classes asked for: {names}"
     for writer in writers:
         if writer.gain != 1:
             level = 20 * math.log10(writer.gain)

@@ -76,7 +76,8 @@ def project(
         sample_rate: in Hz.
 
     Returns:
-        The estimates adjusted. What gains of 0 and empty bins leave over is in none of them.
+        The estimates adjusted. What gains of 0 and empty bins leave over is in none of them; so is, for about a tenth
+        of a second around the edge of a span, the share of an estimate that is no longer active.
     """
     stft = oracle_stft(sample_rate)
     rest = mixture.double()

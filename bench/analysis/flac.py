@@ -34,6 +34,7 @@ class FlacWriter:
         self.energy = 0.0
         """Sum of the squares of all samples of the signal."""
         self._file = self._open()
+        self._empty = True
 
     def _open(self) -> soundfile.SoundFile:
         return soundfile.SoundFile(
@@ -61,9 +62,13 @@ class FlacWriter:
         # As integers, since libsndfile's own conversion scales by 2**23 - 1 and so changes what 24 bits hold exactly.
         whole = (audio.double() * _SCALE).round().clamp(max=_SCALE - 1).to(torch.int32) * 256
         self._file.write(whole.T.numpy())
+        self._empty = False
 
     def _scale(self, gain: float) -> None:
         """Write all that was written anew, at another gain."""
+        if self._empty:
+            self.gain = gain
+            return
         self._file.close()
         before = self.path.replace(self.path.with_name(self.path.name + ".louder"))
         change, self.gain = gain / self.gain, gain

@@ -42,7 +42,7 @@ class Heard:
     """What was detected in a recording.
 
     ``detections`` are the active classes that the settings ask for, and ``active`` all active ones; ``unknown`` are
-    those asked for that nobody can tell. All are in walking order.
+    those asked for that are not active, but cannot be told at all times. All are in walking order.
     """
 
     seconds: float
@@ -158,11 +158,11 @@ def _heard(
         for node in found
         if _asked(node, level(node), settings)
     )
-    nowhere_known = ~known.any(axis=0)
+    untold = ~known.all(axis=0)
     unknown = tuple(
         node
         for node in Ontology.audioset()
-        if nowhere_known[node.row] and not sounding[node.mid] and _asked(node, level(node), settings)
+        if untold[node.row] and not sounding[node.mid] and _asked(node, level(node), settings)
     )
     return Heard(grid.seconds, grid.step_seconds, detections, tuple(found), unknown)
 

@@ -1,0 +1,220 @@
+"""From a recording to a folder: the scene tree, its audio, and what becomes of failures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+import torch
+
+from bench.analysis.analyze import analyze
+from bench.analysis.dispatch import Named, prepare
+from bench.analysis.settings import AnalysisSettings
+from bench.analysis.tree import ClassEntry, SceneTree, read_scene
+from bench.hashing import file_sha256
+from ontology import Ontology
+from separators.base import Query
+from taggers.base import Annotation, Event, TagContext, Tagger, Tags
+from taggers.labels import Labels
+
+sys.path.insert(0, str(Path(__file__).parent))
+from analysis_kit import ONTO, echo, noise, separator
+
+RATE = 8000
+SPEECH, MUSIC, GUITAR = (ONTO[name].mid for name in ("Speech", "Music", "Guitar"))
+ANNOTATION = Annotation((Event(SPEECH, 0.0, 3.0), Event(GUITAR, 2.0, 6.0)))
+HALF = separator(lambda mixture, queries: 0.5 * echo(mixture, queries), name="half")
+
+
+class Clipwise(Tagger):
+    """Speech in the first segment and nothing else, as the 527 labelled classes."""
+
+    def tag(self, waveforms: torch.Tensor, *, context: TagContext) -> Tags:
+        clipwise = torch.zeros((len(waveforms), 527))
+        index = ONTO["Speech"].index
+        assert index is not None
+        for row, start in enumerate(context.starts):
+            clipwise[row, index] = 0.9 if start == 0 else 0.0
+        rows = ONTO.roll_up(clipwise)
+        return Tags(probabilities=rows, known=~torch.isnan(rows).any(dim=0), clipwise=clipwise)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, noise(2, 8 * RATE).T.numpy(), RATE, subtype="PCM_24")
+    return path
+
+
+def run(clip: Path, *separators: Named, out: str = "out", **given: Any) -> SceneTree:
+    options = {"tagger": Labels(), "annotation": ANNOTATION} | given
+    return analyze(clip, out=clip.parent / out, separators=separators, **options)
+
+
+def audio(folder: Path, path: str | None) -> torch.Tensor:
+    assert path is not None
+    return torch.from_numpy(soundfile.read(folder / path, dtype="float64", always_2d=True)[0].T)
+
+
+def by_name(tree: SceneTree) -> dict[str, ClassEntry]:
+    return {entry.name: entry for entry in tree.classes}
+
+
+def test_the_folder_holds_a_valid_tree_with_one_flac_per_class(clip: Path) -> None:
+    tree = run(clip, separator(echo), tagger_name="labels")
+    out = clip.parent / "out"
+    assert read_scene(out) == tree
+    assert tree.recording.sha256 == file_sha256(clip)
+    assert (tree.tagger, tree.separators, tree.ontology) == ("labels", ("probe",), Ontology.audioset().version)
+    rows = [ONTO[entry.mid].row for entry in tree.classes]
+    assert rows == sorted(rows)
+    assert {"Human sounds", "Speech", "Music", "Musical instrument"} <= by_name(tree).keys()
+    mixture = audio(out, tree.recording.audio)
+    for entry in tree.classes:
+        assert entry.status == "extracted"
+        assert entry.parents == tuple(parent.mid for parent in ONTO[entry.mid].parents)
+        (span,) = entry.spans
+        inside = slice(round(span.start * RATE), round(span.end * RATE))
+        assert torch.equal(audio(out, entry.audio)[:, inside], mixture[:, inside])
+    speech = by_name(tree)["Speech"]
+    assert (speech.spans[0].start, speech.spans[0].end) == pytest.approx((0.0, 3.0))
+    assert speech.confidence == 1
+    assert speech.activity[0] == 1
+    assert speech.activity[-1] == 0
+    assert len(speech.activity) * tree.activity_seconds == pytest.approx(8.0)
+    assert speech.level_db == pytest.approx(-4.26, abs=0.1)  # 3 of 8 s
+    assert sorted(path.name for path in out.iterdir()) == ["audio", "scene.json"]
+
+
+@pytest.mark.parametrize("consistent", ["none", "partition"])
+def test_the_partition_and_the_residual_add_up_to_the_mixture(clip: Path, consistent: str) -> None:
+    tree = run(clip, HALF, settings=AnalysisSettings(consistent=consistent))  # type: ignore[arg-type]
+    out = clip.parent / "out"
+    members = [entry for entry in tree.classes if entry.in_partition]
+    assert [entry.name for entry in members] == ["Speech", "Plucked string instrument"]
+    residual, mixture = audio(out, tree.residual), audio(out, tree.recording.audio)
+    total = residual + sum(audio(out, entry.audio) for entry in members)
+    torch.testing.assert_close(total, mixture, atol=2**-23, rtol=0)
+    # Nobody is active in the last second, and the residual keeps the mixture.
+    assert torch.equal(residual[:, 7 * RATE :], mixture[:, 7 * RATE :])
+    inside = torch.cat(
+        [residual[:, round(a * RATE) : round(b * RATE)] for a, b in [(0, 1.8), (2.2, 2.8), (3.2, 5.8)]], 1
+    )
+    loud = float(inside.abs().max())
+    assert loud < 1e-5 if consistent == "partition" else loud > 0.01
+
+
+def test_classes_nobody_takes_are_listed_with_the_reason_and_those_that_fail_with_theirs(clip: Path) -> None:
+    def fails(mixture: torch.Tensor, queries: tuple[Query, ...]) -> torch.Tensor:
+        raise RuntimeError("out of ideas")
+
+    tree = run(clip, separator(fails, name="failing", classes=("Speech",)), separator(echo, classes=("Music",)))
+    entries = by_name(tree)
+    assert entries["Speech"].status == "failed"
+    assert entries["Speech"].reason == "failing failed in separation: RuntimeError: out of ideas"
+    assert entries["Human sounds"].status == "detected"
+    assert "failing: 'Human sounds'" in (entries["Human sounds"].reason or "")
+    assert entries["Music"].status == "extracted"
+    assert not entries["Speech"].in_partition
+    kept = {path.name for path in (clip.parent / "out" / "audio").iterdir()}
+    named = {Path(entry.audio).name for entry in tree.classes if entry.audio}
+    assert kept == named | {"recording.flac", "residual.flac"}
+
+
+def test_a_class_that_fails_late_leaves_no_file(clip: Path) -> None:
+    calls = 0
+
+    def fails_later(mixture: torch.Tensor, queries: tuple[Query, ...]) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return echo(mixture, queries) if calls == 1 else mixture.new_full((len(queries), *mixture.shape), torch.nan)
+
+    settings = AnalysisSettings(classes=("Speech",), block_seconds=2.0, block_fade_seconds=0.5)
+    tree = run(clip, separator(fails_later), settings=settings)
+    assert by_name(tree)["Speech"].status == "failed"
+    assert "in the block from 1.9 s" in (by_name(tree)["Speech"].reason or "")
+    assert {path.name for path in (clip.parent / "out" / "audio").iterdir()} == {"recording.flac", "residual.flac"}
+    residual, mixture = (audio(clip.parent / "out", path) for path in (tree.residual, tree.recording.audio))
+    assert torch.equal(residual, mixture)
+
+
+def test_an_estimate_beyond_full_scale_is_stored_lower_by_a_stated_level(clip: Path) -> None:
+    loud = separator(lambda mixture, queries: 8 * echo(mixture, queries))
+    tree = run(clip, loud, settings=AnalysisSettings(classes=("Speech",)))
+    path = by_name(tree)["Speech"].audio
+    assert [note for note in tree.notes if str(path) in note and " dB below its true level" in note]
+    assert by_name(tree)["Speech"].level_db == pytest.approx(-4.26 + 18.06, abs=0.1)
+    out = clip.parent / "out"
+    gain = {"-6.02": 0.5, "-12.04": 0.25, "-18.06": 0.125}[tree.notes[0].split(" is ")[1].split(" dB")[0]]
+    mixture = audio(out, tree.recording.audio)
+    torch.testing.assert_close(
+        audio(out, path)[:, : 3 * RATE], 8 * gain * mixture[:, : 3 * RATE], atol=2**-22, rtol=0
+    )  # fmt: skip
+
+
+def test_what_the_tagger_cannot_tell_and_what_could_not_be_had_stand_in_the_notes(clip: Path) -> None:
+    settings = AnalysisSettings(classes=("Speech", "Male speech, man speaking"))
+    tree = run(clip, HALF, settings=settings, notes=("x: gone",))
+    assert tree.notes[0] == "x: gone"
+    assert "1 of the classes asked for: Male speech, man speaking" in tree.notes[1]
+
+
+def test_without_a_tagger_the_classes_asked_for_are_active_throughout(clip: Path) -> None:
+    tree = run(clip, separator(echo), tagger=None, settings=AnalysisSettings(classes=("Hiss",)))
+    (entry,) = tree.classes
+    assert (entry.name, entry.confidence, entry.activity) == ("Hiss", None, ())
+    assert [(span.start, span.end) for span in entry.spans] == [(0.0, 8.0)]
+    assert tree.tagger == "none"
+
+
+def test_the_uss_preset_writes_no_estimate_that_stays_at_zero(clip: Path) -> None:
+    negative = separator(lambda mixture, queries: -echo(mixture, queries).abs(), classes=("Speech",))
+    tree = run(clip, negative, separator(echo), tagger=Clipwise(), settings=AnalysisSettings.uss())
+    speech = by_name(tree)["Speech"]
+    assert (speech.status, speech.audio) == ("detected", None)
+    assert "1e-06" in (speech.reason or "")
+    human = by_name(tree)["Human sounds"]
+    estimate, mixture = (audio(clip.parent / "out", path) for path in (human.audio, tree.recording.audio))
+    assert torch.equal(estimate[:, : 2 * RATE], mixture[:, : 2 * RATE])
+    assert not estimate[:, 2 * RATE :].any()
+
+
+def test_an_analysis_that_is_broken_off_leaves_the_earlier_one_as_it_was(clip: Path) -> None:
+    before = run(clip, HALF)
+
+    def interrupted(mixture: torch.Tensor, queries: tuple[Query, ...]) -> torch.Tensor:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(clip, separator(interrupted))
+    out = clip.parent / "out"
+    assert read_scene(out) == before
+    assert sorted(path.name for path in out.iterdir()) == ["audio", "scene.json"]
+    assert all((out / entry.audio).is_file() for entry in before.classes if entry.audio)
+
+
+def test_an_earlier_analysis_is_replaced_and_anybody_else_s_audio_is_not(clip: Path) -> None:
+    run(clip, HALF)
+    tree = run(clip, HALF, settings=AnalysisSettings(classes=("Speech",)))
+    assert len(list((clip.parent / "out" / "audio").iterdir())) == 3
+    with pytest.raises(ValueError, match="its own analysis"):
+        run(clip.parent / "out" / tree.recording.audio, HALF, out="..")
+    (clip.parent / "mine" / "audio").mkdir(parents=True)
+    with pytest.raises(ValueError, match="no earlier analysis"):
+        run(clip, HALF, out="mine")
+
+
+def test_an_oracle_tagger_without_an_annotation_is_refused_before_any_work(clip: Path) -> None:
+    with pytest.raises(ValueError, match="needs an annotation"):
+        run(clip, HALF, annotation=None)
+    assert not (clip.parent / "out").exists()
+
+
+def test_real_primitives_extract_what_they_declare(clip: Path) -> None:
+    ready, _ = prepare(["hpss"])
+    tree = run(clip, *ready)
+    assert by_name(tree)["Plucked string instrument"].separator == "hpss"
+    assert by_name(tree)["Speech"].status == "detected"

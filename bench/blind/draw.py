@@ -42,6 +42,8 @@ PART_TRIES: Final = 20
 PART_DBFS: Final = -50.0
 """A part of a longer source sounds where at least half of it is active, at this RMS or above: quieter, it is bleed."""
 
+RATES_READ: Final = 100
+"""So many headers tell the rate of a data set."""
 _SEE: Final = "see `stemtree data verify`"
 
 T = TypeVar("T")
@@ -222,13 +224,15 @@ def _independent(a: Single, b: Single) -> bool:
 
 
 def _common_rate(name: str, stock: Sequence[Single]) -> int:
-    """The rate in Hz that most of the sources have, the higher one of two."""
+    """The rate in Hz of most sources, by the first of them that can be read; the higher one of two."""
     rates: Counter[int] = Counter()
     for single in stock:
         try:
             rates[single.signal.sample_rate] += 1
         except SceneError:
             continue  # listed as unreadable when it is drawn
+        if rates.total() == RATES_READ:
+            break
     if not rates:
         raise DatasetError(f"{name}: not one of its {len(stock)} single sources can be read; {_SEE}")
     return max(rates, key=lambda rate: (rates[rate], rate))

@@ -133,8 +133,15 @@ def sha256(manifest: Manifest) -> str:
 
 
 def save(manifest: Manifest, path: Path) -> None:
-    """Write the canonical text to ``path``."""
-    path.write_text(canonical(manifest), encoding="utf-8")
+    """Write the canonical text to ``path``.
+
+    Raises:
+        DatasetError: it cannot be written there.
+    """
+    try:
+        path.write_text(canonical(manifest), encoding="utf-8")
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
 
 
 def load(path: Path) -> Manifest:

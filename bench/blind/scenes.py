@@ -11,7 +11,7 @@ from bench.audio import Sum
 from bench.blind.draw import COUNT, SECONDS, draw
 from bench.blind.manifest import BlindScene, Manifest, PlacedSource, sha256
 from bench.blind.signals import Frozen, Missing, PinkNoise, Placed
-from bench.blind.singles import excerpt, own_signal
+from bench.blind.singles import excerpt, label_of, own_signal
 from bench.data import OpenedDataset
 from bench.datasets.base import DatasetError
 from bench.scene import Scene, Signal, Source
@@ -79,7 +79,7 @@ def describe(manifest: Manifest) -> str:
     if not doubles:
         said += " No two recordings of one class could be had."
     if manifest.passed_over:
-        said += f" {len(manifest.passed_over)} sources were silent or unreadable when the scenes were drawn."
+        said += f" Sources that were silent or unreadable when the scenes were drawn: {len(manifest.passed_over)}."
     return said
 
 
@@ -135,6 +135,6 @@ def _resolved(placed: PlacedSource, origin: Mapping[str, Scene]) -> Signal:
     if scene is None or placed.source >= len(scene.sources):
         return Missing(f"{where}, which this data set does not have; {remedy}")
     found = scene.sources[placed.source]
-    if (found.label, found.mids, found.recording) != (placed.label, placed.mids, placed.recording):
-        return Missing(f"{where}, which is {found.label!r} of {found.recording!r} here; {remedy}")
+    if (label_of(found), found.mids, found.recording) != (placed.label, placed.mids, placed.recording):
+        return Missing(f"{where}, which is {label_of(found)!r} of {found.recording!r} here; {remedy}")
     return own_signal(found)

@@ -39,11 +39,16 @@ def singles(opened: OpenedDataset) -> list[Single]:
             if not source.mids or (weak and len(finest(source.mids)) > 1):
                 continue
             single = Single(
-                scene.id, place, source.label, source.mids, source.recording,
+                scene.id, place, label_of(source), source.mids, source.recording,
                 may_contain(source, weak=weak), own_signal(source),
             )  # fmt: skip
             found.setdefault((source.recording, source.label), single)
     return list(found.values())
+
+
+def label_of(source: Source) -> str:
+    """A source's label, fit for a manifest: names on disk need not be UTF-8."""
+    return source.label.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def may_contain(source: Source, *, weak: bool) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.blind.activity import activity
@@ -19,6 +19,7 @@ from bench.blind.draw import draw
 from bench.blind.manifest import Manifest, canonical, load, save, sha256
 from bench.blind.scenes import BED, scenes_of
 from bench.blind.signals import Part, PinkNoise, Placed
+from bench.blind.singles import singles
 from bench.data import OpenedDataset, open_datasets
 from bench.datasets.base import DatasetError
 from bench.scene import Scene, SceneError
@@ -94,6 +95,22 @@ def test_a_fifth_is_empty_a_fifth_has_two_of_one_class_and_the_rest_are_of_diffe
         assert all(a.recording != b.recording for a, b in alike)
         for a, b in combinations(set(classes(scene)), 2):
             assert not kin(a, b)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 15), st.integers(0, 1000))
+def test_any_number_of_scenes_from_any_seed_keeps_the_rule(songs: OpenedDataset, count: int, seed: int) -> None:
+    manifest = draw(songs, count=count, seed=seed, seconds=SECONDS)
+    assert len(manifest.scenes) == count
+    assert sum(not scene.sources for scene in manifest.scenes) == round(0.2 * count)
+    for scene in manifest.scenes:
+        assert list(scene.sources) == sorted(scene.sources, key=lambda one: one.onset)
+        for a, b in combinations(scene.sources, 2):
+            stems_of_one_song = a.scene == b.scene and a.mids != b.mids
+            assert a.recording != b.recording or stems_of_one_song
+        for one in scene.sources:
+            assert one.onset + one.length <= manifest.samples
+            assert one.label in NAMES
 
 
 def test_a_scene_is_the_sum_of_its_sources_over_a_bed_of_pink_noise(songs: OpenedDataset) -> None:
@@ -238,6 +255,29 @@ def test_in_weakly_labelled_scenes_nothing_is_absent(songs: OpenedDataset, monke
     assert all("absent" not in truth(scene).states for scene in drawn if classes(scene))
 
 
+def test_a_weakly_labelled_clip_of_two_classes_is_no_single_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_songs(tmp_path, names=("one", "two", "three"))
+    (tmp_path / "labels.csv").write_text("stem,class\none,Bark;Siren\ntwo,Animal;Bark\nthree,Meow\n")
+    opened = opened_at(tmp_path)
+    assert {single.label for single in singles(opened)} == {"one", "two", "three"}
+    monkeypatch.setattr(type(opened.dataset), "weakly_labelled", True)
+    assert {single.label for single in singles(opened)} == {"two", "three"}
+
+
+def test_a_name_that_is_not_text_can_be_drawn_and_found_again(tmp_path: Path) -> None:
+    write_songs(tmp_path, songs=2, names=("Bark",))
+    opened = opened_at(tmp_path)
+    odd = [
+        replace(scene, sources=tuple(replace(source, label="B\udce9") for source in scene.sources))
+        for scene in opened.scenes
+    ]
+    opened = replace(opened, scenes=tuple(odd))
+    for scene in scenes_of(opened, count=5, seconds=SECONDS).scenes:
+        assert scene.mixture.read().isfinite().all()
+
+
 def test_clips_of_pairs_are_taken_once_and_at_their_own_level(tmp_path: Path) -> None:
     rows = ["filename,fold,target,category,src_file"]
     for place, category in enumerate(("dog", "rain", "sneezing", "helicopter")):
@@ -360,7 +400,9 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path: Path, content: bytes) -
         load(path)
 
 
-def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_manifest_that_is_not_there_or_cannot_be_written_is_named(five: Manifest, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"kept\.json: cannot be written"):
+        save(five, tmp_path / "no" / "kept.json")
     with pytest.raises(DatasetError, match=r"none\.json: cannot be read"):
         load(tmp_path / "none.json")
 

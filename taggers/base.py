@@ -51,8 +51,8 @@ class Annotation:
     """All that is known of a recording: its events, and what nobody can tell.
 
     ``may_contain`` are mids of classes that may sound, they or their descendants, without being annotated (noise,
-    residuals): they are unknown where no event says that they are there. A class strictly below an annotated one is
-    unknown too, and everything else is absent.
+    residuals): they, and the classes above them, are unknown where no event says that they are there. A class strictly
+    below an annotated one is unknown too, and everything else is absent.
     """
 
     events: tuple[Event, ...]

@@ -19,10 +19,13 @@ AT_SOFT: Final = WeightsFile(
     name="ss_model=resunet30,querynet=at_soft,data=full,devices=8,step=1000000.ckpt",
     url=f"{_FOLDER}/ss_model%3Dresunet30%2Cquerynet%3Dat_soft%2Cdata%3Dfull%2Cdevices%3D8%2Cstep%3D1000000.ckpt",
     size=1_121_024_828,
-    licence="Apache-2.0",
+    licence="not stated for the weights; the code is Apache-2.0",
     source="https://github.com/bytedance/uss",
 )
-"""The checkpoint that the public code fetches: conditions are 527 clip probabilities, trained on all of AudioSet."""
+"""The checkpoint that the public code fetches: conditions are 527 clip probabilities, trained on all of AudioSet.
+
+Its publisher gives a size and no checksum.
+"""
 
 _PREFIX: Final = "ss_model."
 # Transforms that the public code keeps beside the weights, though they are no weights; here they are computed.

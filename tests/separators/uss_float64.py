@@ -75,6 +75,17 @@ def fixed_weights(condition_size: int) -> State:
     return {name: draw(name, shape) for name, shape in shapes(condition_size).items()}
 
 
+def chirp(samples: int) -> torch.Tensor:
+    """A tone that rises from 0 to 8 kHz at 32 kHz, ``(1, samples)``."""
+    t = torch.arange(samples, dtype=torch.float64)
+    return (0.5 * torch.sin(math.pi * t.square() / (4 * samples))).float()[None]
+
+
+def comb(size: int) -> torch.Tensor:
+    """A condition in which every seventh unit is lit, ``(1, size)``."""
+    return (torch.arange(size) % 7 == 0).float()[None]
+
+
 def _hann() -> torch.Tensor:
     return 0.5 - 0.5 * torch.cos(2 * math.pi * torch.arange(WINDOW, dtype=torch.float64) / WINDOW)
 

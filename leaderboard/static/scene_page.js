@@ -276,7 +276,7 @@ document.getElementById("play").addEventListener("click", toggle);
 seek.addEventListener("input", () => go(Number(seek.value)));
 for (const [id, open] of [["unfold", true], ["fold", false]]) {
   document.getElementById(id)?.addEventListener("click", () => {
-    for (const details of document.querySelectorAll("#tree details")) details.open = open;
+    for (const details of document.querySelectorAll("#tree li > details")) details.open = open;
   });
 }
 document.addEventListener("keydown", (event) => {

@@ -149,4 +149,4 @@ def _table(results: list[Result]) -> str:
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else LOG_WIDTH
     Console(file=stream, width=width, force_terminal=terminal, highlight=False).print(table)
-    return stream.getvalue().rstrip("\n")
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())

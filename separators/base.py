@@ -106,7 +106,7 @@ class Separator(ABC):
     condition_size: ClassVar[int | None] = None
     """Length of the condition vectors it takes; None for any."""
     joint: ClassVar[bool] = False
-    """Whether an estimate depends on what else is asked in the same call, as where all queries share out the mixture."""
+    """Whether an estimate depends on what else is asked in the same call, as where queries share out the mixture."""
 
     @abstractmethod
     def separate(

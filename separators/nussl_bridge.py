@@ -46,6 +46,8 @@ class _Nussl(ComponentSeparator):
 
     def split(self, mixture: torch.Tensor, *, context: Context) -> dict[str, torch.Tensor]:
         audio = mixture.cpu().numpy().astype(np.float64)
+        if not np.isfinite(audio).all():
+            raise ValueError("nussl takes finite samples alone; the mixture has some that are NaN or infinite")
         with _quiet():
             signal = self._signal(audio_data_array=audio, sample_rate=rate_of(context))
             parts = [part.audio_data for part in self._make(signal, **self._options)()]

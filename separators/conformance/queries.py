@@ -56,14 +56,7 @@ def target_of(node: Node) -> Target:
     return Target(node.name, (node.mid,))
 
 
-def queries_for(
-    separator: Separator,
-    targets: tuple[Target, ...],
-    audio: torch.Tensor,
-    rate: int,
-    *,
-    examples_rate: int | None = None,
-) -> tuple[Query, ...]:
+def queries_for(separator: Separator, targets: tuple[Target, ...], audio: torch.Tensor, rate: int) -> tuple[Query, ...]:
     """One query per target about ``audio`` (channels, samples), each carrying what the separator needs and no more.
 
     The targets take turns: each sounds in blocks of :data:`BLOCK_SECONDS`, and is the mixture there. References, spans

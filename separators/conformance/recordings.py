@@ -13,7 +13,7 @@ import torch
 from separators.adapt import extract
 from separators.base import Context, Estimates, Query, Separator
 from separators.conformance.queries import F0_FRAME_SECONDS, F0_HZ, queries_for
-from separators.conformance.subject import SeparatorSubject, outputs_of
+from separators.conformance.subject import SeparatorSubject
 from taggers.conformance.cases import Check, NotApplicable, Violation
 from taggers.conformance.compare import not_finite
 from taggers.conformance.subject import SECONDS, sound
@@ -26,7 +26,9 @@ SHORTEST_SECONDS: Final = 1.0
 """Below it a separator may refuse a recording."""
 HOUR_SECONDS: Final = 3600
 HOUR_BUDGET_SECONDS: Final = 10.0
-HOUR_GROWTH: Final = 256 * 2**20
+WARM: Final = 3
+"""Segments after which memory is watched."""
+HOUR_GROWTH: Final = 128 * 2**20
 """Bytes that an hour may add beside the estimate itself."""
 
 
@@ -117,8 +119,7 @@ class _Watched(Separator):
         self._separator = subject.plugin
         self._ends = time.perf_counter() + HOUR_BUDGET_SECONDS
         self._process = psutil.Process()
-        self._at_first = 0
-        self._returned = 0
+        self._before = 0
         self.seen = 0
         self.growth = 0
         for name in ("sample_rate", "channels", "segment_seconds", "context_seconds", "needs"):
@@ -130,10 +131,9 @@ class _Watched(Separator):
             raise _Enough
         self.seen += 1
         resident = self._process.memory_info().rss
-        if self.seen == 1:
-            self._at_first = resident
-        self.growth = max(self.growth, resident - self._at_first - self._returned)
-        self._returned += sum(value.nbytes for value in outputs_of(found).values())
+        if self.seen <= WARM:
+            self._before = resident  # by now the estimate of the whole hour is allocated
+        self.growth = max(self.growth, resident - self._before)
         return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import time
+from contextlib import suppress
 from typing import Final
 
 import psutil
@@ -42,13 +44,18 @@ def memory(subject: Subject) -> str:
 
 def _round(subject: Subject, calls: int, number: int) -> int:
     """Growth of resident memory in bytes over some calls, each on other audio."""
-    process = psutil.Process()
-    gc.collect()
-    before = process.memory_info().rss
+    before = _resident()
     for call in range(calls):
         subject.asking(subject.audio(seed=100 * (number + 1) + call))()
+    return _resident() - before
+
+
+def _resident() -> int:
+    """Resident memory in bytes, without what is free already and only kept back by the allocator."""
     gc.collect()
-    return process.memory_info().rss - before
+    with suppress(AttributeError, OSError):  # glibc alone has it
+        ctypes.CDLL(None).malloc_trim(0)
+    return psutil.Process().memory_info().rss
 
 
 MEMORY = Check("memory", memory, "keep no audio, spectrogram or graph on self between calls; bound every cache")

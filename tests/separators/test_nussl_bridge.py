@@ -86,6 +86,14 @@ def test_the_bridge_works_and_stays_quiet() -> None:
         made(nussl_bridge.NusslRepetSim).split(scene(3.0), context=Context(sample_rate=RATE))
 
 
+def test_samples_that_are_not_finite_are_refused_in_words() -> None:
+    bridge = made(nussl_bridge.NusslHPSS)
+    mixture = scene(1.0)
+    mixture[0, 100] = torch.nan
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        bridge.split(mixture, context=Context(sample_rate=RATE))
+
+
 def test_importing_nussl_leaves_nothing_behind_outside_it() -> None:
     made(nussl_bridge.NusslHPSS)
     had = [name for name in ("hamming", "hann", "blackman") if hasattr(scipy.signal, name)]

@@ -56,7 +56,8 @@ class Resampler:
         for row, scene in enumerate(recordings):
             incidence[row, [place[recording] for recording in scene]] = True
         generator = np.random.default_rng(seed_of(names))
-        counts = generator.multinomial(len(pool), np.full(len(pool), 1 / max(len(pool), 1)), size=draws)
+        shares = np.full(max(len(pool), 1), 1 / max(len(pool), 1))  # drawn from even where no scene has a recording
+        counts = generator.multinomial(len(pool), shares, size=draws)
         weights = np.ones((draws, len(recordings)))
         for row, scene in enumerate(recordings):
             for recording in set(scene):

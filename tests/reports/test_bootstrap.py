@@ -123,3 +123,9 @@ def test_certain_differences_within_a_tenth_of_a_decibel_are_ties(gap: float, ex
     shared = np.random.default_rng(2).normal(0, 1, 500)
     values = np.array([1.0, 1.0 + gap])
     assert rank_intervals(values, values[:, None] + shared, higher_is_better=True, margin=0.1) == expected
+
+
+def test_scenes_without_recordings_weigh_the_same_in_every_draw() -> None:
+    assert (Resampler.of([(), ()], names=("t",), draws=5).weights == 1).all()
+    assert Resampler.of([], names=("t",), draws=5).weights.shape == (5, 0)
+    assert (Resampler.of([(), ("a",), ("b",)], names=("t",)).weights[:, 0] == 1).all()

@@ -156,7 +156,7 @@ def fill(module: nn.Module, state: Mapping[str, torch.Tensor], *, origin: Path, 
         "of another shape": [
             f"{name} {tuple(state[name].shape)}, not {tuple(own[name].shape)}" for name in shared if name not in shaped
         ],
-        "not finite": [name for name in shaped if not state[name].isfinite().all()],
+        "not finite": [name for name in shaped if not state[name].sum(dtype=torch.float64).isfinite()],
         "computed otherwise than here (another rate, window or filter bank?)": [
             name for name in shaped if name.startswith(tuple(fixed)) and not _agree(state[name], own[name])
         ],

@@ -312,7 +312,7 @@ def test_tags_that_do_not_fit_are_laid_to_the_tagger() -> None:
         tag_recording(Wrong(), Recording(noise(500)), sample_rate=100, samples=500)
 
 
-def test_memory_does_not_grow_with_the_recording() -> None:
+def test_no_more_than_a_batch_of_an_hour_is_read_at_once() -> None:
     recording = Recording(torch.zeros(1, 1))
     longest = 0
 

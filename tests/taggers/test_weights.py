@@ -122,6 +122,15 @@ def test_a_download_that_was_cut_off_goes_on_where_it_stopped(server: Server) ->
     assert not part.exists()
 
 
+def test_two_who_want_one_file_fetch_it_once(server: Server) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    file = published(server.url)
+    with ThreadPoolExecutor() as pool:
+        assert {found.sha256 for found in pool.map(find, [file] * 4)} == {SHA256}
+    assert server.ranges == [None]
+
+
 def test_a_server_that_does_not_resume_starts_anew(server: Server) -> None:
     file = published(server.url)
     file.path.parent.mkdir(parents=True)

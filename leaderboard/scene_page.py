@@ -14,13 +14,12 @@ from markupsafe import Markup
 
 from leaderboard import numbers
 from leaderboard.activity import runs, steps
+from leaderboard.clock import clock, time_ticks
 from leaderboard.scene_media import BUDGET, Media, embedded_svg, gather
 from leaderboard.site import flatten
 from ontology.forest import Place, forest
 
 PAGE: Final = "index.html"
-_TICK_SECONDS: Final = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
-_MOST_TICKS: Final = 8
 _TICK_HZ: Final = (0, 1000, 2000, 4000, 8000)
 
 
@@ -91,7 +90,7 @@ def build_scene_page(
         chart=None if scene["chart"] is None else embedded_svg(folder, scene["chart"]),
         settings=flatten({name: value for name, value in scene["settings"].items() if name != "spectrogram"}),
         scale=scene["settings"].get("spectrogram"),
-        ticks=_ticks(recording["seconds"]),
+        ticks=time_ticks(recording["seconds"]),
         frequencies=_frequencies(scene["settings"].get("spectrogram")),
         clock=clock,
         numbers=numbers,
@@ -106,15 +105,6 @@ def build_scene_page(
 
 
 _STATUSES: Final = {"extracted": "extracted", "detected": "not extracted", "failed": "failed"}
-
-
-def clock(seconds: float) -> str:
-    """A time of the recording: ``1:02.5``."""
-    tenths = math.floor(seconds * 10 + 0.5)
-    minutes, rest = divmod(tenths, 600)
-    hours, minutes = divmod(minutes, 60)
-    head = f"{hours}:{minutes:02d}" if hours else str(minutes)
-    return f"{head}:{rest // 10:02d}.{rest % 10}"
 
 
 def _rows(scene: Mapping[str, Any]) -> tuple[Row, ...]:
@@ -154,18 +144,6 @@ def _weight(media: Media) -> dict[str, str]:
         "embedded": numbers.decimal(media.embedded / 1e6, 1) + "\N{NO-BREAK SPACE}MB",
         "files": numbers.decimal(media.audio_bytes / 1e6, 1) + "\N{NO-BREAK SPACE}MB",
     }
-
-
-def _ticks(seconds: float) -> list[tuple[float, str]]:
-    """Place (0 to 1) and label of the marks of the time axis."""
-    step = next((step for step in _TICK_SECONDS if seconds / step <= _MOST_TICKS), _TICK_SECONDS[-1])
-    count = math.floor(seconds / step + 1e-9)
-    label = (lambda at: f"{numbers.decimal(at, 1 if step < 1 else 0)}\N{NO-BREAK SPACE}s") if seconds < 60 else _minutes
-    return [(place * step / seconds, label(place * step)) for place in range(count + 1)]
-
-
-def _minutes(seconds: float) -> str:
-    return clock(seconds).rpartition(".")[0]
 
 
 def _frequencies(scale: Mapping[str, Any] | None) -> list[tuple[float, str]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.analysis.tree import ClassEntry, SceneTree
 from leaderboard.activity import steps
+from leaderboard.clock import time_ticks
 from ontology.forest import forest
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _TOLD: Final = 0.3
 """Height where no tagger was asked, and spans are all there is."""
 _UNKNOWN_HEIGHT: Final = 0.3
 _INDENT: Final = "\N{EM SPACE}"
-_WIDTH, _ROW, _MARGIN = 9.0, 0.3, 0.75
+_WIDTH, _ROW, _MARGIN = 9.0, 0.3, 0.55
 
 # Light and dark shade of every ink: the dark ones are a rule in the SVG, which viewers without style sheets ignore.
 _GROUND, _INK, _MUTED, _RULE, _ACTIVE, _HEARD, _UNKNOWN = (
@@ -72,7 +73,8 @@ def _draw(axes: Axes, tree: SceneTree) -> None:
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, seconds)
     axes.set_ylim(-0.1, len(names))
-    axes.set_xlabel("seconds", color=_MUTED)
+    marks = time_ticks(seconds)
+    axes.set_xticks([place * seconds for place, _ in marks], [label for _, label in marks], parse_math=False)
     axes.tick_params(axis="x", colors=_MUTED, length=3)
     axes.set_facecolor("none")
     for side, spine in axes.spines.items():

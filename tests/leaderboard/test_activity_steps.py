@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leaderboard.activity import Step, runs, steps
+from leaderboard.clock import clock, time_ticks
 
 
 def test_the_last_step_ends_with_the_recording() -> None:
@@ -38,3 +39,22 @@ def test_fewer_steps_keep_the_highest_probability_and_tile_the_recording(
     assert all(one.end == other.start for one, other in pairwise(found))
     known = [value for value in activity if value is not None]
     assert max((s.probability for s in found if s.probability is not None), default=None) == max(known, default=None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00.0"), (59.96, "1:00.0"), (62.5, "1:02.5"), (3_599.99, "1:00:00.0"), (3_723, "1:02:03.0")],
+)
+def test_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "last"), [(0.35, (0.3, "0.3 s")), (11.5, (10, "10 s")), (60, (60, "1:00")), (3_599, (3_000, "50:00"))]
+)
+def test_marks_of_the_time_axis_lie_at_their_times(seconds: float, last: tuple[float, str]) -> None:
+    marks = time_ticks(seconds)
+    assert marks[0][0] == 0
+    assert len(marks) <= 9
+    assert marks[-1][0] * seconds == pytest.approx(last[0])
+    assert marks[-1][1].replace("\N{NO-BREAK SPACE}", " ") == last[1]

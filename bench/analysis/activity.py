@@ -58,7 +58,8 @@ def active_steps(scores: np.ndarray, on: float, *, settings: AnalysisSettings, s
 
     It goes on where its score reaches ``on``, and off where it falls below the off threshold (which lies as far below
     ``on`` as the settings' two thresholds are apart, in proportion) or is NaN. Then gaps of up to
-    ``close_gap_seconds`` are closed, and what is shorter than ``min_seconds`` is dropped.
+    ``close_gap_seconds`` are closed, and what is shorter than ``min_seconds`` is dropped, unless the whole recording
+    is.
 
     Args:
         scores: ``(steps,)``, 0 to 1, NaN where nobody can tell.
@@ -72,6 +73,7 @@ def active_steps(scores: np.ndarray, on: float, *, settings: AnalysisSettings, s
     active = (latest >= 0) & goes_on[latest]
     # Durations are compared with some slack: three steps of 0.1 s are 0.3 s, whatever floating point makes of them.
     close, least = settings.close_gap_seconds / step_seconds + 1e-6, settings.min_seconds / step_seconds - 1e-6
+    least = min(least, len(scores))
     ranges = runs(active)
     for (_, end), (start, _) in pairwise(ranges):
         if start - end <= close:

@@ -17,7 +17,7 @@ import torch
 from bench.analysis.consistency import partition_of
 from bench.analysis.dispatch import Choice, Named, dispatch, target_of
 from bench.analysis.extract import Ask, Extraction, Partition
-from bench.analysis.flac import FlacWriter
+from bench.analysis.flac import MOST_CHANNELS, MOST_HZ, FlacWriter
 from bench.analysis.recording import Recording, open_recording
 from bench.analysis.settings import USS_WRITE_ABOVE, AnalysisSettings
 from bench.analysis.tree import SCENE_FILE, ClassEntry, RecordingEntry, SceneTree, Span
@@ -85,7 +85,8 @@ def analyze(
 
     Raises:
         SceneError: the recording cannot be opened or decoded.
-        ValueError: the tagger needs an annotation and got none, or ``out`` has audio that is no analysis's.
+        ValueError: the tagger needs an annotation and got none, ``out`` has audio that is no analysis's, or the
+            recording has more channels than a FLAC file holds.
     """
     settings, device = settings or AnalysisSettings(), device or torch.device("cpu")
     if tagger is not None and tagger.needs_annotation and annotation is None:
@@ -93,6 +94,7 @@ def analyze(
     out = Path(out)
     _check_out(out, source)
     with _opened(source) as recording, _scratch(out) as scratch:
+        _check_layout(recording)
         heard = _hear(recording, tagger, settings, annotation, device)
         targets = [target_of(detection.node) for detection in heard.detections]
         choices = dispatch(targets, separators, given=_GIVEN)
@@ -130,6 +132,14 @@ def _check_out(out: Path, source: Path | str | Recording) -> None:
         raise ValueError(f"{audio} is there, but no {SCENE_FILE}: it is no earlier analysis; name another folder")
     if not isinstance(source, Recording) and Path(source).resolve().is_relative_to(audio.resolve()):
         raise ValueError(f"{source} would be replaced by its own analysis; name another folder than {out}")
+
+
+def _check_layout(recording: Recording) -> None:
+    if recording.channels > MOST_CHANNELS or recording.sample_rate > MOST_HZ:
+        raise ValueError(
+            f"{recording.name}: {recording.channels} channels at {recording.sample_rate} Hz, and FLAC holds up to "
+            f"{MOST_CHANNELS} at up to {MOST_HZ} Hz; mix or resample it first"
+        )
 
 
 @contextmanager
@@ -301,7 +311,7 @@ def _notes(work: _Work, writers: Sequence[FlacWriter]) -> Iterator[str]:
         yield f"the tagger cannot tell, at times or ever, {len(work.heard.unknown)} of the classes asked for: {names}"
     for writer in writers:
         if writer.gain != 1:
-            level = 20 * math.log10(writer.gain)
+            level = -20 * math.log10(writer.gain)
             yield f"{_place(writer)} is {level:.2f} dB below its true level, as its peak exceeds full scale"
     if work.settings.rules == "uss":
         yield "classes were chosen by their level in the tree of the rules of uss, which may differ from their depth"

@@ -9,6 +9,9 @@ from typing import Final
 import soundfile
 import torch
 
+MOST_CHANNELS: Final = 8
+MOST_HZ: Final = 655_350
+"""What a FLAC file can hold. Source: RFC 9639, section 9.1."""
 _SCALE: Final = 2**23
 _LARGEST: Final = 1 - 1 / _SCALE
 _SAMPLES_AT_ONCE: Final = 1 << 18
@@ -19,14 +22,9 @@ class FlacWriter:
 
     Where a sample exceeds full scale, the whole file is scaled by ``gain``, a power of two: what was written before is
     read back and halved as often as it takes, so that nothing is clipped and nothing held in memory.
-
-    Raises:
-        ValueError: FLAC knows no such rate or number of channels.
     """
 
     def __init__(self, path: Path, *, sample_rate: int, channels: int) -> None:
-        if channels > 8 or sample_rate > 655_350:
-            raise ValueError(f"{channels} channels at {sample_rate} Hz: FLAC holds up to 8, at up to 655350 Hz")
         self.path, self.sample_rate, self.channels = path, sample_rate, channels
         self.gain = 1.0
         self.highest = -math.inf

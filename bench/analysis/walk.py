@@ -102,7 +102,7 @@ def detect(timeline: Timeline, settings: AnalysisSettings, *, thresholds: torch.
             else np.zeros(len(scores), dtype=bool)
         )
     carried = _carry_up(own)
-    return _heard(grid, carried, settings, level=lambda node: node.depth)
+    return _heard(grid, carried, settings)
 
 
 def force(seconds: float, settings: AnalysisSettings) -> Heard:
@@ -111,7 +111,7 @@ def force(seconds: float, settings: AnalysisSettings) -> Heard:
     The classes above them are active too.
     """
     onto = Ontology.audioset()
-    asked = [node for node in onto if _asked(node, node.depth, settings)]
+    asked = [node for node in onto if _asked(node, settings)]
     above = {node.mid for one in asked for node in onto.ancestors(one, include_self=True)}
     active = tuple(visit.node for visit in walk(lambda node: node.mid in above) if visit.node.mid in above)
     chosen = {node.mid for node in asked}
@@ -120,9 +120,10 @@ def force(seconds: float, settings: AnalysisSettings) -> Heard:
     return Heard(seconds, settings.hop_seconds, detections, active, ())
 
 
-def _asked(node: Node, level: int, settings: AnalysisSettings) -> bool:
+def _asked(node: Node, settings: AnalysisSettings) -> bool:
     if settings.classes:
         return node.name in settings.classes or node.mid in settings.classes
+    level = first_parents.levels()[node.mid] if settings.rules == "uss" else node.depth
     return level in settings.depths
 
 
@@ -134,9 +135,7 @@ def _carry_up(own: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return carried
 
 
-def _heard(
-    grid: Steps, active: Mapping[str, np.ndarray], settings: AnalysisSettings, *, level: Callable[[Node], int]
-) -> Heard:
+def _heard(grid: Steps, active: Mapping[str, np.ndarray], settings: AnalysisSettings) -> Heard:
     """What is active by class, ``(steps,)`` each, as detections."""
     known = ~np.isnan(grid.scores)
     highest = np.where(known, grid.scores, -np.inf).max(axis=0)
@@ -156,13 +155,11 @@ def _heard(
             activity=grid.scores[:, node.row],
         )
         for node in found
-        if _asked(node, level(node), settings)
+        if _asked(node, settings)
     )
     untold = ~known.all(axis=0)
     unknown = tuple(
-        node
-        for node in Ontology.audioset()
-        if untold[node.row] and not sounding[node.mid] and _asked(node, level(node), settings)
+        node for node in Ontology.audioset() if untold[node.row] and not sounding[node.mid] and _asked(node, settings)
     )
     return Heard(grid.seconds, grid.step_seconds, detections, tuple(found), unknown)
 
@@ -175,6 +172,5 @@ def _detect_as_uss(timeline: Timeline, settings: AnalysisSettings) -> Heard:
         )
     scores = first_parents.scores(timeline)
     active = {node.mid: scores[:, node.row] >= settings.threshold for node in Ontology.audioset()}
-    levels = first_parents.levels()
     grid = Steps(timeline.seconds, timeline.hop_seconds, scores)
-    return _heard(grid, active, settings, level=lambda node: levels[node.mid])
+    return _heard(grid, active, settings)

@@ -62,6 +62,11 @@ def test_a_span_exactly_as_long_as_the_least_is_kept_whatever_floating_point_mak
     assert active([0.9] + [0.0] * 3 + [0.9], step=0.1, close_gap_seconds=0.3) == "#####"
 
 
+def test_a_recording_shorter_than_the_least_span_can_still_be_active_throughout() -> None:
+    assert active([0.9, 0.9], min_seconds=5.0) == "##"
+    assert active([0.9, 0.0], min_seconds=5.0) == "--"
+
+
 @hypothesis_settings(max_examples=60, deadline=None)
 @given(
     scores=st.lists(st.one_of(st.floats(0, 1, width=32), st.just(NAN)), max_size=30),

@@ -148,7 +148,7 @@ def test_an_estimate_beyond_full_scale_is_stored_lower_by_a_stated_level(clip: P
     assert [note for note in tree.notes if str(path) in note and " dB below its true level" in note]
     assert by_name(tree)["Speech"].level_db == pytest.approx(-4.26 + 18.06, abs=0.1)
     out = clip.parent / "out"
-    gain = {"-6.02": 0.5, "-12.04": 0.25, "-18.06": 0.125}[tree.notes[0].split(" is ")[1].split(" dB")[0]]
+    gain = {"6.02": 0.5, "12.04": 0.25, "18.06": 0.125}[tree.notes[0].split(" is ")[1].split(" dB")[0]]
     mixture = audio(out, tree.recording.audio)
     torch.testing.assert_close(
         audio(out, path)[:, : 3 * RATE], 8 * gain * mixture[:, : 3 * RATE], atol=2**-22, rtol=0
@@ -218,3 +218,23 @@ def test_real_primitives_extract_what_they_declare(clip: Path) -> None:
     tree = run(clip, *ready)
     assert by_name(tree)["Plucked string instrument"].separator == "hpss"
     assert by_name(tree)["Speech"].status == "detected"
+
+
+def test_a_recording_with_more_channels_than_flac_holds_is_refused_by_name(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "many.wav", noise(9, 100).T.numpy(), RATE)
+    with pytest.raises(ValueError, match=r"many\.wav: 9 channels"):
+        run(tmp_path / "many.wav", HALF)
+
+
+@pytest.mark.parametrize("samples", [1, 80, 1001])
+@pytest.mark.parametrize("consistent", ["none", "partition"])
+def test_the_shortest_recordings_are_analysed_too(tmp_path: Path, samples: int, consistent: str) -> None:
+    soundfile.write(tmp_path / "short.wav", noise(1, samples).T.numpy(), RATE, subtype="PCM_16")
+    annotation = Annotation((Event(SPEECH, 0.0, samples / RATE),))
+    settings = AnalysisSettings(consistent=consistent)  # type: ignore[arg-type]
+    tree = run(tmp_path / "short.wav", separator(echo), annotation=annotation, settings=settings)
+    estimate, mixture = (
+        audio(tmp_path / "out", path) for path in (by_name(tree)["Speech"].audio, tree.recording.audio)
+    )
+    assert estimate.shape == (1, samples)
+    assert torch.equal(estimate, mixture)

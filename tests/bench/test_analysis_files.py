@@ -140,8 +140,3 @@ def test_a_peak_above_full_scale_scales_the_whole_file_by_a_power_of_two_and_cli
 def test_full_scale_itself_is_not_scaled_down_on_the_negative_side(tmp_path: Path) -> None:
     assert written(tmp_path / "a.flac", torch.tensor([[-1.0, 0.5]])).gain == 1
     assert written(tmp_path / "b.flac", torch.tensor([[1.0, 0.5]])).gain == 0.5
-
-
-def test_more_channels_than_flac_holds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="9 channels"):
-        FlacWriter(tmp_path / "a.flac", sample_rate=RATE, channels=9)

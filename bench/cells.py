@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.settings import AnalysisSettings
+from bench.plugins import Kind
 from bench.scene import Scene, Signal
 from reports.schema import Status
 
 
 @dataclass(frozen=True)
 class SeparatorSpec:
-    """A separator as a run names it.
+    """A separator, tagger or parser as a run names it.
 
     ``name`` is shown in tables, ``path`` is ``module:object``, ``options`` go to its constructor by keyword.
     """
@@ -22,6 +24,7 @@ class SeparatorSpec:
     name: str
     path: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    kind: Kind = "separators"
 
     @property
     def identity(self) -> str:
@@ -30,8 +33,37 @@ class SeparatorSpec:
 
 
 @dataclass(frozen=True)
+class SystemSpec:
+    """What finds and extracts the classes of a blind scene: a tagger with separators, or a parser alone.
+
+    ``parts`` are the tagger and then the separators in order of preference, or the parser; ``settings`` decide which
+    classes count as active.
+    """
+
+    name: str
+    parts: tuple[SeparatorSpec, ...]
+    settings: AnalysisSettings
+
+    @property
+    def path(self) -> str:
+        """Where its parts are, as ``module:object`` each."""
+        return " + ".join(part.path for part in self.parts)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of its parts by their names, and the settings."""
+        given = {part.name: dict(part.options) for part in self.parts}
+        return {**given, "detect": self.settings.model_dump(mode="json")}
+
+    @property
+    def identity(self) -> str:
+        """Equal for systems that are constructed and set alike."""
+        return json.dumps([self.path, [dict(part.options) for part in self.parts]], sort_keys=True, default=str)
+
+
+@dataclass(frozen=True)
 class Job:
-    """One cell to be run.
+    """One cell to be run: of a separator on a scene's targets, or of a system on a blind scene, which has none.
 
     ``asked`` are the places, among the scene's targets, of those the separator is asked for; ``refused`` says for the
     others why not. ``metrics`` maps ids to the plug-ins that compute them. ``code`` is the hash of the separator's code
@@ -39,7 +71,7 @@ class Job:
     """
 
     key: str
-    spec: SeparatorSpec
+    spec: SeparatorSpec | SystemSpec
     scene: Scene
     asked: tuple[int, ...]
     refused: Mapping[int, str]

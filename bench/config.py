@@ -7,14 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from bench.analysis.settings import AnalysisSettings
 from bench.limits import Limits
 from reports.schema import RUN_NAME
 
 OPEN_SECTIONS: Final = ("data", "options")
 """Sections whose keys are the user's own; Hydra would want a plus sign before them."""
-_ALIASES: Final = {"separator": "separators", "dataset": "datasets", "metric": "metrics", "workers": "executor.workers"}
+_ALIASES: Final = {
+    "separator": "separators",
+    "tagger": "taggers",
+    "parser": "parsers",
+    "dataset": "datasets",
+    "metric": "metrics",
+    "workers": "executor.workers",
+}
 
 
 class ConfigError(ValueError):
@@ -43,13 +51,25 @@ class LimitsConfig(_Strict):
         return Limits(seconds=self.seconds, memory_gb=self.memory_gb)
 
 
+class ScenesConfig(_Strict):
+    """Which blind scenes are made of a data set."""
+
+    count: int = Field(default=100, ge=1)
+    seed: int = 0
+    manifest: Path | None = None
+
+
 class RunConfig(_Strict):
     """The configuration of one run; see ``bench/conf/config.yaml`` for what each field means."""
 
-    separators: tuple[str, ...]
+    separators: tuple[str, ...] = ()
+    taggers: tuple[str, ...] = ()
+    parsers: tuple[str, ...] = ()
     datasets: tuple[str, ...]
     metrics: tuple[str, ...] | None = None
-    protocol: Literal["query"] = "query"
+    protocol: Literal["query", "scene"] = "query"
+    detect: AnalysisSettings = AnalysisSettings()
+    scenes: ScenesConfig = ScenesConfig()
     data: dict[str, Path] = Field(default_factory=dict)
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     limit: int | None = Field(default=None, ge=1)
@@ -63,16 +83,14 @@ class RunConfig(_Strict):
     results: Path = Path("stemtree-out/results")
     dry_run: bool = False
 
-    @field_validator("separators", "datasets", "metrics", "retry", mode="before")
+    @field_validator("separators", "taggers", "parsers", "datasets", "metrics", "retry", mode="before")
     @classmethod
     def _one_is_a_list(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
 
-    @field_validator("separators", "datasets")
+    @field_validator("separators", "taggers", "parsers", "datasets")
     @classmethod
-    def _some_and_no_doubles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            raise ValueError("name at least one")
+    def _no_doubles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value))
 
     @field_validator("run")
@@ -81,6 +99,26 @@ class RunConfig(_Strict):
         if value is not None and not RUN_NAME.fullmatch(value):
             raise ValueError("letters, digits, '.', '_' and '-' only, at most 100")
         return value
+
+    def plugin_names(self) -> tuple[str, ...]:
+        """Every plug-in that is named, those of data sets included."""
+        separators = (name.strip() for entry in self.separators for name in entry.split(">"))
+        return (*separators, *self.taggers, *self.parsers, *self.datasets)
+
+    @model_validator(mode="after")
+    def _names_what_to_run(self) -> RunConfig:
+        if not self.datasets:
+            raise ValueError("datasets: name at least one")
+        if self.protocol == "query":
+            if not self.separators:
+                raise ValueError("separators: name at least one")
+            if self.taggers or self.parsers:
+                raise ValueError("taggers and parsers work on blind scenes: say protocol=scene")
+        elif not self.parsers and not (self.taggers and self.separators):
+            raise ValueError("protocol=scene: name taggers and separators, or parsers")
+        elif self.metrics is not None:
+            raise ValueError("metrics: protocol=scene scores its own; leave them out")
+        return self
 
 
 def compose(overrides: Sequence[str]) -> RunConfig:
@@ -107,6 +145,8 @@ def compose(overrides: Sequence[str]) -> RunConfig:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
+        if not field:  # what the fields say together
+            raise ConfigError(first["msg"].removeprefix("Value error, ")) from error
         raise ConfigError(f"{field}: {first['msg']} (it is {first['input']!r})") from error
 
 
@@ -114,7 +154,7 @@ def _prepare(override: str) -> str:
     """Accept ``separator=x`` for ``separators=[x]``, and the user's own keys without a plus sign."""
     name, equals, value = override.partition("=")
     name = _ALIASES.get(name, name)
-    if (name.startswith("data.") or name == "results") and value and value[0] not in "'\"":
+    if (name.startswith("data.") or name in ("results", "scenes.manifest")) and value and value[0] not in "'\"":
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         value = f"'{escaped}'"  # a path may hold spaces, brackets and commas
     if name.partition(".")[0] in OPEN_SECTIONS and "." in name:
@@ -124,7 +164,9 @@ def _prepare(override: str) -> str:
 
 def _explain(error: Exception, overrides: Sequence[str]) -> str:
     """One line for what Hydra could not do, with the nearest setting or choice."""
-    settings = [*RunConfig.model_fields, *_ALIASES, "suite", *(f"limits.{name}" for name in LimitsConfig.model_fields)]
+    sections: dict[str, type[BaseModel]] = {"limits": LimitsConfig, "scenes": ScenesConfig, "detect": AnalysisSettings}
+    inside = [f"{section}.{name}" for section, model in sections.items() for name in model.model_fields]
+    settings = [*RunConfig.model_fields, *_ALIASES, "suite", *inside]
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals:

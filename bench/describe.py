@@ -1,4 +1,4 @@
-"""Make a separator from its spec, and say what a plan needs to know of it before any audio is read."""
+"""Make a plug-in from its spec, and say what a plan needs to know of a separator or system before any audio is read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bench import plugins
-from bench.cells import SeparatorSpec
+from bench.cells import SeparatorSpec, SystemSpec
 from bench.codehash import code_hash
 from ontology.targets import Target
-from separators.base import NEEDS, Separator, Unavailable
+from separators.base import NEEDS, Parser, Separator, Unavailable
+from taggers.base import Tagger
 
 ADAPTER: Final = ("separators.adapt",)
 """What stands around every separator, and belongs to its code."""
@@ -23,14 +24,16 @@ ADAPTER: Final = ("separators.adapt",)
 
 @dataclass(frozen=True)
 class Description:
-    """A separator's declarations.
+    """The declarations of a separator or a system.
 
     ``unavailable`` is the remedy where something it cannot do without is absent; ``failure`` the one-line message,
     and ``trace`` the traceback, where it cannot be made at all.
     """
 
-    spec: SeparatorSpec
+    spec: SeparatorSpec | SystemSpec
     family: str = "unknown"
+    oracle: bool = False
+    """Whether it is told any part of the answer: references, or the classes that sound."""
     needs: frozenset[str] = frozenset()
     refusals: Mapping[Target, str] = field(default_factory=dict)
     code: str = ""
@@ -58,26 +61,39 @@ def make_separator(spec: SeparatorSpec) -> Separator:
         PluginError: it cannot be loaded, is no :class:`Separator`, or has no such option.
         Unavailable: something it cannot do without is absent.
     """
-    kind = plugins.load("separators", spec.path)
-    if not (isinstance(kind, type) and issubclass(kind, Separator)):
+    made = make_plugin(spec)
+    assert isinstance(made, Separator)
+    return made
+
+
+def make_plugin(spec: SeparatorSpec) -> Separator | Tagger | Parser:
+    """Construct the separator, tagger or parser of a spec; errors as for :func:`make_separator`."""
+    base = _BASES[spec.kind]
+    one = spec.kind.removesuffix("s")
+    kind = plugins.load(spec.kind, spec.path)
+    if not (isinstance(kind, type) and issubclass(kind, base)):
         raise plugins.PluginError(
-            f"separator {spec.name!r}: {spec.path} is {kind!r}, not a class derived from separators.base.Separator"
+            f"{one} {spec.name!r}: {spec.path} is {kind!r}, not a class derived from {base.__module__}.{base.__name__}"
         )
-    if not isinstance(getattr(kind, "family", None), str):
-        raise plugins.PluginError(f"separator {spec.name!r}: {spec.path} does not declare its family")
-    unknown_needs = set(kind.needs) - NEEDS
+    if base is not Tagger and not isinstance(getattr(kind, "family", None), str):
+        raise plugins.PluginError(f"{one} {spec.name!r}: {spec.path} does not declare its family")
+    unknown_needs = set(getattr(kind, "needs", ())) - NEEDS
     if unknown_needs:
         raise plugins.PluginError(
-            f"separator {spec.name!r}: unknown needs {sorted(unknown_needs)}; it may name {', '.join(sorted(NEEDS))}"
+            f"{one} {spec.name!r}: unknown needs {sorted(unknown_needs)}; it may name {', '.join(sorted(NEEDS))}"
         )
     check_options(spec.name, kind, spec.options)
     try:
-        return kind(**spec.options)
+        made: Separator | Tagger | Parser = kind(**spec.options)
     except (TypeError, ValueError) as error:
         if not spec.options:
             raise
         said = ", ".join(f"{name}={value!r}" for name, value in spec.options.items())
         raise OptionError(f"{spec.name}: {say(error)} (with {said})") from error
+    return made
+
+
+_BASES: Final[Mapping[str, type[Any]]] = {"separators": Separator, "taggers": Tagger, "parsers": Parser}
 
 
 class OptionError(plugins.PluginError):
@@ -100,23 +116,17 @@ def check_options(name: str, kind: type, options: Mapping[str, Any]) -> None:
             raise OptionError(f"{name}: no option {option!r}; {has}")
 
 
-def describe(spec: SeparatorSpec, targets: Sequence[Target]) -> Description:
-    """Load and construct the separator, and ask it what it declares. Never raises: a failure is part of the answer."""
+def describe(spec: SeparatorSpec | SystemSpec, targets: Sequence[Target]) -> Description:
+    """Load and construct the separator or system, and ask it what it declares.
+
+    Never raises: a failure is part of the answer.
+    """
     try:
-        separator = make_separator(spec)
-        kind = type(separator)
-        refusals = {target: reason for target in targets if (reason := separator.refuses(target)) is not None}
-        card = kind.card()
-        return Description(
-            spec=spec,
-            family=kind.family,
-            needs=frozenset(kind.needs),
-            refusals=refusals,
-            code=code_hash(kind, *ADAPTER),
-            weights=separator.weights_sha256(),
-            options=_resolved_options(kind, spec.options),
-            card=card.model_dump(mode="json") if card else None,
-        )
+        if isinstance(spec, SystemSpec):
+            from bench.blind.system import describe_system  # lazy: it draws on this module
+
+            return describe_system(spec)
+        return _describe_separator(spec, targets)
     except Unavailable as error:
         return Description(spec=spec, family=_family(spec), unavailable=str(error))
     except OptionError as error:
@@ -125,6 +135,24 @@ def describe(spec: SeparatorSpec, targets: Sequence[Target]) -> Description:
         return Description(spec=spec, failure=str(error), trace=traceback.format_exc())
     except (Exception, SystemExit) as error:
         return Description(spec=spec, failure=f"{spec.name}: {say(error)}", trace=traceback.format_exc())
+
+
+def _describe_separator(spec: SeparatorSpec, targets: Sequence[Target]) -> Description:
+    separator = make_separator(spec)
+    kind = type(separator)
+    refusals = {target: reason for target in targets if (reason := separator.refuses(target)) is not None}
+    card = kind.card()
+    return Description(
+        spec=spec,
+        family=kind.family,
+        oracle="reference" in kind.needs or kind.family == "oracle",
+        needs=frozenset(kind.needs),
+        refusals=refusals,
+        code=code_hash(kind, *ADAPTER),
+        weights=separator.weights_sha256(),
+        options=resolved_options(kind, spec.options),
+        card=card.model_dump(mode="json") if card else None,
+    )
 
 
 def say(error: BaseException) -> str:
@@ -136,11 +164,12 @@ def say(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _family(spec: SeparatorSpec) -> str:
-    return str(getattr(plugins.load("separators", spec.path), "family", "unknown"))
+def _family(spec: SeparatorSpec | SystemSpec) -> str:
+    part = spec.parts[-1] if isinstance(spec, SystemSpec) else spec
+    return str(getattr(plugins.load(part.kind, part.path), "family", "unknown"))
 
 
-def _resolved_options(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
+def resolved_options(kind: type, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options given, with the constructor's defaults for the rest: a changed default is another configuration."""
     resolved: dict[str, Any] = {}
     for name, parameter in inspect.signature(kind).parameters.items():

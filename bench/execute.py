@@ -2,49 +2,70 @@
 
 from __future__ import annotations
 
-import random
 import time
 import traceback
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from bench import estimates as kept
 from bench import plugins
-from bench.cells import Job, Outcome
+from bench.cells import Job, Outcome, SeparatorSpec, SystemSpec
 from bench.codehash import CodeChangedError, code_hash
 from bench.describe import ADAPTER, make_separator, say
 from bench.memory import PeakMemory
 from bench.metrics.base import Metric
 from bench.metrics.score import score_cell
 from bench.scene import Scene, SceneError, Signal
+from bench.seeding import seed_everything
 from ontology import Ontology
 from reports.results import Results
 from reports.schema import FINAL_STATUSES, Status
 from separators.adapt import extract
 from separators.base import Context, Estimates, Query, Separator, Unavailable
 
+if TYPE_CHECKING:
+    from bench.blind.system import System
+
 
 @dataclass
 class Loaded:
-    """The separator that a worker keeps loaded between cells: one at a time, the last one asked for."""
+    """The separator or system that a worker keeps loaded between cells: one at a time, the last one asked for."""
 
     identity: str = ""
-    separator: Separator | None = None
+    made: Separator | System | None = None
 
-    def get(self, job: Job) -> Separator:
+    def separator(self, job: Job) -> Separator:
         """The job's separator, constructed anew only when it is another than the last."""
-        if self.separator is None or self.identity != job.spec.identity:
-            self.separator = None  # let go of the old model before the new one takes its memory
-            separator = make_separator(job.spec)
-            if job.code and code_hash(type(separator), *ADAPTER) != job.code:
-                raise CodeChangedError(f"{job.spec.name}: its code was edited while the run went on; run it again")
-            self.separator, self.identity = separator, job.spec.identity
-        return self.separator
+        made = self._get(job)
+        assert isinstance(made, Separator)
+        return made
+
+    def system(self, job: Job) -> System:
+        """The job's system, as for :meth:`separator`."""
+        made = self._get(job)
+        assert not isinstance(made, Separator)
+        return made
+
+    def _get(self, job: Job) -> Separator | System:
+        if self.made is None or self.identity != job.spec.identity:
+            self.made = None  # let go of the old model before the new one takes its memory
+            self.made, self.identity = _make(job.spec, job.code), job.spec.identity
+        return self.made
+
+
+def _make(spec: SeparatorSpec | SystemSpec, code: str) -> Separator | System:
+    if isinstance(spec, SystemSpec):
+        from bench.blind.system import make_system  # lazy: not every run has systems
+
+        return make_system(spec, code=code)
+    separator = make_separator(spec)
+    if code and code_hash(type(separator), *ADAPTER) != code:
+        raise CodeChangedError(f"{spec.name}: its code was edited while the run went on; run it again")
+    return separator
 
 
 @dataclass
@@ -54,6 +75,7 @@ class _Record:
     seconds: float | None = None
     cpu_seconds: float | None = None
     scores: list[dict[str, Any]] = field(default_factory=list)
+    detections: list[dict[str, Any]] = field(default_factory=list)
     failed_metrics: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
 
@@ -69,7 +91,8 @@ def run_job(job: Job, loaded: Loaded, *, attempt: int = 1, last: bool = True) ->
     reason: str | None = None
     trace: str | None = None
     try:
-        status, reason = _separate_and_score(job, loaded, record)
+        work = _analyse_and_score if isinstance(job.spec, SystemSpec) else _separate_and_score
+        status, reason = work(job, loaded, record)
     except Unavailable as error:
         status, reason = "skip", str(error)
     except (SceneError, CodeChangedError) as error:
@@ -86,6 +109,7 @@ def run_job(job: Job, loaded: Loaded, *, attempt: int = 1, last: bool = True) ->
         reason,
         trace=trace,
         scores=record.scores,
+        detections=record.detections,
         failed_metrics=record.failed_metrics,
         notes=record.notes,
         attempt=attempt,
@@ -103,6 +127,7 @@ def write_outcome(
     *,
     trace: str | None = None,
     scores: list[dict[str, Any]] | None = None,
+    detections: list[dict[str, Any]] | None = None,
     failed_metrics: Collection[str] = (),
     notes: list[str] | None = None,
     attempt: int = 1,
@@ -134,12 +159,24 @@ def write_outcome(
         "device": job.device,
         "notes": notes or list(job.scene.notes),
     }
-    Results(job.results).write_part(cell, rows)
+    Results(job.results).write_part(cell, rows, (detections or []) if done else [])
     return _outcome(job, status, reason, total_seconds)
 
 
 def _outcome(job: Job, status: Status, reason: str | None, seconds: float) -> Outcome:
     return Outcome(job.key, job.spec.name, job.scene.dataset, job.scene.id, status, reason, seconds)
+
+
+def _analyse_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Status, str | None]:
+    from bench.blind.execute import scoring
+
+    scored = scoring(loaded.system(job), job)
+    record.seconds, record.cpu_seconds = scored.analysed.seconds, scored.analysed.cpu_seconds
+    with torch.inference_mode():
+        record.scores += [*scored.scores(), *scored.swept()]
+        record.detections += scored.detections()
+    broken = scored.broken()
+    return ("nan", broken) if broken else ("ok", None)
 
 
 def _separate_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Status, str | None]:
@@ -175,7 +212,7 @@ def _separate_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Stat
 
 
 def _separate(job: Job, loaded: Loaded, record: _Record, mixture: torch.Tensor, references: torch.Tensor) -> Estimates:
-    separator = loaded.get(job)
+    separator = loaded.separator(job)
     queries = tuple(
         Query(
             target=job.scene.targets[place].target,
@@ -250,6 +287,10 @@ def _target_columns(scene: Scene, place: int) -> dict[str, Any]:
 def _unscored(job: Job, status: Status, reason: str | None) -> list[dict[str, Any]]:
     """Rows that say why a finished cell has no value of the metrics that were new to it."""
     said = f"{status}: {reason}"
+    if isinstance(job.spec, SystemSpec):
+        from bench.blind.rows import unscored
+
+        return unscored(job.metrics, said)
     return [
         _target_columns(job.scene, place) | {"metric": metric, "value": None, "status": "error", "reason": said}
         for place in job.asked
@@ -262,13 +303,6 @@ def _audio_seconds(scene: Scene) -> float | None:
         return scene.mixture.seconds
     except SceneError:
         return None
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the global generators too, for separators that draw from them in spite of ``context.seed``."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
 
 
 @cache

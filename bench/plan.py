@@ -7,15 +7,18 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import islice
 from typing import Any, Final
 
 import polars as pl
 
-from bench.cells import Job
+from bench.cells import Job, SeparatorSpec, SystemSpec
+from bench.codehash import code_hash
 from bench.data import OpenedDataset
 from bench.describe import Description
 from bench.scene import Scene, SceneError, Signal
+from bench.truth import Truth
 from ontology import Ontology
 from ontology.targets import Target
 from reports.results import Results
@@ -141,8 +144,10 @@ class Planner:
                 else:
                     refused.setdefault(place, f"{opened.name} has no example clips of {wanted.target.label!r} here")
         asked = tuple(place for place in range(len(scene.targets)) if place not in refused)
+        blind = isinstance(separator.spec, SystemSpec)
         key = _sha256(
-            {
+            ({"truth": _truth_code()} if blind else {})
+            | {
                 "separator": separator.variant,
                 "hindrance": [separator.unavailable, separator.failure],
                 "scene": content,
@@ -219,7 +224,7 @@ def _settle(job: Job, separator: Description, broken: str | None) -> tuple[Statu
         return "skip", separator.unavailable, None
     if broken:
         return "error", broken, None
-    if not job.asked:
+    if not job.asked and isinstance(job.spec, SeparatorSpec):
         return "skip", "; ".join(dict.fromkeys(job.refused.values())), None
     return None
 
@@ -244,11 +249,22 @@ def _scene_row(scene: Scene, content: str | None) -> dict[str, Any]:
         "seconds": shape[0],
         "sample_rate": shape[1],
         "channels": shape[2],
-        "targets": [wanted.target.label for wanted in scene.targets],
+        "targets": [wanted.target.label for wanted in scene.targets] or _sounding(scene),
         "recordings": list(scene.recordings),
         "notes": list(scene.notes),
         "content": content,
     }
+
+
+@cache
+def _truth_code() -> str:
+    """Hash of the code that decides what is present, absent and unknown."""
+    return code_hash(Truth)
+
+
+def _sounding(scene: Scene) -> list[str]:
+    """What sounds in a blind scene, which has no targets."""
+    return [source.label for source in scene.sources if source.mids]
 
 
 def _sha256(described: object) -> str:

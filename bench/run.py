@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,7 +13,8 @@ import polars as pl
 import torch
 
 from bench import plugins
-from bench.cells import SeparatorSpec
+from bench.blind.metrics import COLUMNS as BLIND_COLUMNS
+from bench.cells import SeparatorSpec, SystemSpec
 from bench.config import RunConfig
 from bench.data import OpenedDataset, load_metrics, open_datasets
 from bench.describe import Description
@@ -34,6 +35,8 @@ COMPACT_ABOVE: Final = 2_000
 
 _IDENTITY: Final = ("separators", "datasets", "metrics", "protocol", "data", "options", "limit", "seed", "device")
 """Fields of a configuration that decide what a run's table holds."""
+_BLIND_IDENTITY: Final = ("taggers", "parsers", "detect", "scenes")
+"""Such fields of runs on blind scenes."""
 
 
 class RunError(ValueError):
@@ -60,7 +63,7 @@ def run(config: RunConfig) -> RunReport:
     Raises:
         RunError: a separator or metric is unknown, or no data set can be opened.
     """
-    specs = [_spec(name, config.options) for name in config.separators]
+    specs = _specs(config)
     metrics = _metrics(config.metrics)
     _check_options(config)
     _check_device(config.device)
@@ -69,9 +72,7 @@ def run(config: RunConfig) -> RunReport:
     configuration = config.model_dump(mode="json", exclude={"dry_run"})
     _refuse_other_configuration(results, name, configuration)
     with spinner("data sets") as tell:
-        opened, problems = open_datasets(
-            config.datasets, folders=config.data, options=config.options, limit=config.limit, progress=tell
-        )
+        opened, problems = _open(config, tell)
     if not opened:
         raise RunError("; ".join(problem.message for problem in problems))
     with _executor(config) as executor:
@@ -108,19 +109,23 @@ def execute(
 ) -> RunReport:
     """Run a plan. The manifest comes first, so that a kill leaves a run that can be read, and again at the end."""
     _compact_if_many(results)
+    columns = BLIND_COLUMNS if configuration.get("protocol") == "scene" else ()
     manifest = Manifest(
         run=name,
         started=_now(),
         configuration=configuration,
         provenance=provenance(),
-        datasets={dataset.name: _entry(dataset, plan) for dataset in opened},
+        datasets={dataset.name: _entry(dataset, plan, columns) for dataset in opened},
         separators={description.spec.name: _separator_entry(description) for description in described},
         problems=tuple(problems),
         reused=len(plan.done),
     )
     families = {description.spec.name: description.family for description in described}
+    oracles = {description.spec.name: description.oracle for description in described}
     entries = pl.DataFrame(plan.entries).with_columns(
-        family=pl.col("separator").replace_strict(families), protocol=pl.lit(configuration.get("protocol", "query"))
+        family=pl.col("separator").replace_strict(families),
+        oracle=pl.col("separator").replace_strict(oracles),
+        protocol=pl.lit(configuration.get("protocol", "query")),
     )
     results.write_metrics(_metric_entries(plan))
     for dataset in opened:
@@ -155,7 +160,8 @@ def _refuse_other_configuration(results: Results, name: str, configuration: Mapp
     known = results.run(name)
     if known is None:
         return
-    differs = [key for key in _IDENTITY if known.configuration.get(key) != configuration.get(key)]
+    fields = _IDENTITY + (_BLIND_IDENTITY if configuration.get("protocol") == "scene" else ())
+    differs = [key for key in fields if known.configuration.get(key) != configuration.get(key)]
     if differs:
         raise RunError(
             f"run {name!r} is in {results.folder} with other {', '.join(differs)}; "
@@ -169,12 +175,39 @@ def _executor(config: RunConfig) -> Executor:
     return PoolExecutor(workers=config.executor.workers, limits=config.limits.limits())
 
 
-def _spec(name: str, options: Mapping[str, Mapping[str, Any]]) -> SeparatorSpec:
-    try:
-        path = plugins.resolve("separators", name)
-        return SeparatorSpec(name=name, path=path, options=dict(options.get(plugins.option_name(name), {})))
-    except plugins.PluginError as error:
-        raise RunError(str(error)) from error
+def _specs(config: RunConfig) -> Sequence[SeparatorSpec | SystemSpec]:
+    def part(kind: plugins.Kind, name: str) -> SeparatorSpec:
+        try:
+            path = plugins.resolve(kind, name)
+        except plugins.PluginError as error:
+            raise RunError(str(error)) from error
+        return SeparatorSpec(name, path, dict(config.options.get(plugins.option_name(name), {})), kind)
+
+    if config.protocol == "query":
+        return [part("separators", name) for name in config.separators]
+    from bench.blind.system import system_specs
+
+    return system_specs(
+        taggers=config.taggers,
+        separators=config.separators if config.taggers else (),
+        parsers=config.parsers,
+        settings=config.detect,
+        part=part,
+    )
+
+
+def _open(config: RunConfig, tell: Callable[[str], None]) -> tuple[list[OpenedDataset], list[Problem]]:
+    blind = config.protocol == "scene"
+    limit = None if blind else config.limit  # a blind scene takes its sources from any scene
+    opened, problems = open_datasets(
+        config.datasets, folders=config.data, options=config.options, limit=limit, progress=tell
+    )
+    if not blind:
+        return opened, problems
+    from bench.blind.open import blind_datasets
+
+    found, more = blind_datasets(opened, config.scenes, limit=config.limit, progress=tell)
+    return found, [*problems, *more]
 
 
 def _metrics(names: Sequence[str] | None) -> dict[str, str] | None:
@@ -188,7 +221,7 @@ def _metrics(names: Sequence[str] | None) -> dict[str, str] | None:
 
 def _check_options(config: RunConfig) -> None:
     """Options for something that is not in the run are a typing error."""
-    named = {plugins.option_name(name) for name in (*config.separators, *config.datasets)}
+    named = {plugins.option_name(name) for name in config.plugin_names()}
     inside_mini = plugins.names("datasets") if "mini" in config.datasets else set()
     for kind, section in (("options", config.options), ("data", config.data)):
         for name in section:
@@ -215,7 +248,7 @@ def _targets(opened: Sequence[OpenedDataset]) -> list[Any]:
     return sorted(wanted, key=lambda target: (target.label, target.mids))
 
 
-def _entry(opened: OpenedDataset, plan: Plan) -> DatasetEntry:
+def _entry(opened: OpenedDataset, plan: Plan, columns: tuple[str, ...]) -> DatasetEntry:
     dataset = opened.dataset
     return DatasetEntry(
         title=opened.info.title,
@@ -223,7 +256,7 @@ def _entry(opened: OpenedDataset, plan: Plan) -> DatasetEntry:
         licence=opened.info.licence,
         citation=opened.info.citation,
         url=opened.info.url,
-        columns=dataset.columns,
+        columns=columns or dataset.columns,
         metrics=tuple(opened.metrics),
         caveat=opened.caveat,
         scenes=len(opened.scenes),

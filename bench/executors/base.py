@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
-from bench.cells import Job, Outcome, SeparatorSpec
+from bench.cells import Job, Outcome, SeparatorSpec, SystemSpec
 from bench.describe import Description
 from ontology.targets import Target
 
@@ -23,8 +23,8 @@ class Executor(ABC):
         self.close()
 
     @abstractmethod
-    def describe(self, specs: Sequence[SeparatorSpec], targets: Sequence[Target]) -> list[Description]:
-        """What each separator declares, in the order of ``specs``; one that cannot say is described as failed."""
+    def describe(self, specs: Sequence[SeparatorSpec | SystemSpec], targets: Sequence[Target]) -> list[Description]:
+        """What each separator or system declares, in the order of ``specs``; one that cannot say has failed."""
 
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bench.cells import Job, Outcome, SeparatorSpec
+from bench.cells import Job, Outcome, SeparatorSpec, SystemSpec
 from bench.describe import Description, describe
 from bench.execute import Loaded, run_job
 from bench.executors.base import Executor
@@ -19,7 +19,7 @@ class InlineExecutor(Executor):
     def __init__(self, *, loaded: Loaded | None = None) -> None:
         self._loaded = loaded or Loaded()
 
-    def describe(self, specs: Sequence[SeparatorSpec], targets: Sequence[Target]) -> list[Description]:
+    def describe(self, specs: Sequence[SeparatorSpec | SystemSpec], targets: Sequence[Target]) -> list[Description]:
         return [describe(spec, targets) for spec in specs]
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:

@@ -20,7 +20,7 @@ from typing import Final
 
 import psutil
 
-from bench.cells import Job, Outcome, SeparatorSpec
+from bench.cells import Job, Outcome, SeparatorSpec, SystemSpec
 from bench.describe import Description
 from bench.execute import write_outcome
 from bench.executors.base import Executor
@@ -69,7 +69,7 @@ class PoolExecutor(Executor):
         self._crew: list[_Worker] = []
         self._failed_starts = 0
 
-    def describe(self, specs: Sequence[SeparatorSpec], targets: Sequence[Target]) -> list[Description]:
+    def describe(self, specs: Sequence[SeparatorSpec | SystemSpec], targets: Sequence[Target]) -> list[Description]:
         described: dict[str, Description] = {}
 
         def finish(task: Task, result: object, status: Status | None, reason: str) -> None:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from bench.cells import Job, SeparatorSpec
+from bench.cells import Job, SeparatorSpec, SystemSpec
 from ontology.targets import Target
 
 
@@ -21,7 +21,7 @@ from ontology.targets import Target
 class DescribeTask:
     """Ask a separator what it declares."""
 
-    spec: SeparatorSpec
+    spec: SeparatorSpec | SystemSpec
     targets: Sequence[Target]
 
 

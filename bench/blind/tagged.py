@@ -1,0 +1,164 @@
+"""A tagger with separators on one blind scene: hear, extract each active class once, gate by activity."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from bench.analysis.blocks import gate
+from bench.analysis.dispatch import dispatch, target_of
+from bench.analysis.settings import AnalysisSettings
+from bench.analysis.walk import Detection, Spans, detect
+from bench.blind.analysed import Analysed, ClassFound, SceneAudio
+from bench.blind.separate import Asked, separate
+from bench.blind.system import System
+from bench.metrics.joint import Found
+from bench.truth import annotation
+from ontology import Node, Ontology
+from separators.base import Context, Query, Separator
+from taggers.base import TagContext
+from taggers.timeline import Timeline, tag_recording
+
+_GIVEN = frozenset({"spans", "instance", "reference"})
+"""Fields of a query that a blind scene can fill in: the last two know the answer, or count."""
+_TELLS_INSTANCES = frozenset({"instance", "reference"})
+"""What a separator must ask for to tell several sources of one class apart."""
+
+
+class TaggedScene(Analysed):
+    """What a tagger hears and its separators extract."""
+
+    def __init__(self, system: System, audio: SceneAudio, settings: AnalysisSettings, context: Context) -> None:
+        assert system.tagger is not None
+        self._system, self._audio, self._settings, self._context = system, audio, settings, context
+        self._told = system.tagger.needs_annotation
+        self._raw: dict[str, tuple[torch.Tensor, ...]] = {}
+        self._gated: dict[tuple[str, Spans], tuple[torch.Tensor, ...]] = {}
+        wall, cpu = time.perf_counter(), time.process_time()
+        self._timeline = self._hear()
+        heard = detect(self._timeline, settings, thresholds=system.tagger.thresholds())
+        self._own = heard.detections
+        self.refused = self._extract(self._own)
+        self.seconds, self.cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+
+    def _hear(self) -> Timeline:
+        assert self._system.tagger is not None
+        scene, settings = self._audio, self._settings
+        told = annotation(scene.truth.scene) if self._told else None
+        return tag_recording(
+            self._system.tagger,
+            lambda start, stop: scene.mixture[:, start:stop],
+            sample_rate=scene.sample_rate,
+            samples=scene.mixture.shape[-1],
+            segment_seconds=settings.segment_seconds,
+            hop_seconds=settings.hop_seconds,
+            batch=settings.batch,
+            context=TagContext(seed=self._context.seed, device=self._context.device, annotation=told),
+        )
+
+    def prepare(self, lowest: float) -> None:
+        self._extract([one for one in self._at(lowest) if one.node.mid not in self._raw])
+
+    def found(self, threshold: float | None = None) -> Mapping[str, ClassFound]:
+        detections = self._own if threshold is None else self._at(threshold)
+        before, self._gated = self._gated, {}
+        found = {}
+        for one in detections:
+            mid = one.node.mid
+            if mid not in self._raw:
+                continue
+            key = (mid, one.spans)
+            self._gated[key] = before.get(key) or self._gate(mid, one.spans)
+            *instances, whole = (Found(mid, audio, self._confidence(one)) for audio in self._gated[key])
+            found[mid] = ClassFound(tuple(instances), whole)
+        return found
+
+    def active(self) -> frozenset[str]:
+        return frozenset(one.node.mid for one in self._own)
+
+    def score(self, node: Node) -> float | None:
+        known = [value for value in self._column(node) if value is not None]
+        return max(known, default=None)
+
+    def segments(self, node: Node) -> list[float | None] | None:
+        column = self._column(node)
+        return None if all(value is None for value in column) else column
+
+    @property
+    def grid(self) -> tuple[float, float] | None:
+        return self._timeline.segment_seconds, self._timeline.hop_seconds
+
+    def _column(self, node: Node) -> list[float | None]:
+        values = self._timeline.probabilities[:, node.row].tolist()
+        return [None if math.isnan(value) else value for value in values]
+
+    @staticmethod
+    def _confidence(one: Detection) -> float:
+        return 1.0 if one.confidence is None else one.confidence
+
+    def _at(self, threshold: float) -> tuple[Detection, ...]:
+        """The detections at another threshold for all classes, the off threshold as far below in proportion."""
+        off = threshold * self._settings.off / self._settings.threshold
+        changed = self._settings.model_copy(update={"threshold": threshold, "off_threshold": off})
+        return detect(self._timeline, changed).detections
+
+    def _extract(self, detections: Sequence[Detection]) -> dict[str, str]:
+        """Ask for each class, as often as it is told to sound; returns those that nobody takes, and why."""
+        targets = [target_of(one.node) for one in detections]
+        choices = dispatch(targets, self._system.separators, given=_GIVEN)
+        refused: dict[str, str] = {}
+        asked: list[Asked] = []
+        sizes: dict[str, int] = {}
+        for one, choice in zip(detections, choices, strict=True):
+            if choice.chosen is None:
+                refused[one.node.mid] = str(choice.reason)
+                continue
+            queries = self._queries(one, choice.chosen.separator)
+            asked += [Asked(query, choice.chosen.separator) for query in queries]
+            sizes[one.node.mid] = len(queries)
+        scene, at_once = self._audio, self._settings.queries_at_once
+        answers = iter(separate(scene.mixture, scene.sample_rate, asked, context=self._context, at_once=at_once))
+        for mid, size in sizes.items():
+            self._raw[mid] = tuple(next(answers) for _ in range(size))
+        return refused
+
+    def _queries(self, one: Detection, separator: Separator) -> list[Query]:
+        """One query per source that is told apart; a separator that cannot tell them apart is asked once."""
+        target, members = target_of(one.node), self._audio.truth.members[one.node.row]
+        count = self._count(one.node) if separator.needs & _TELLS_INSTANCES else 1
+        if count == 1:
+            return [self._query(Query(target, spans=one.spans, instance=0), members, separator)]
+        return [
+            self._query(Query(target, spans=one.spans, instance=place), members[place : place + 1], separator)
+            for place in range(count)
+        ]
+
+    def _query(self, query: Query, members: Sequence[int], separator: Separator) -> Query:
+        if "reference" not in separator.needs:
+            return query
+        return Query(query.target, spans=query.spans, instance=query.instance, reference=self._audio.reference(members))
+
+    def _count(self, node: Node) -> int:
+        """How many sources of a class are said to sound in the scene, at least 1.
+
+        A tagger counts those that sound at once; one that is told everything knows of all.
+        """
+        if self._timeline.counts is None:
+            return 1
+        counted = int(self._timeline.counts[:, node.row].max())
+        return max(len(self._audio.truth.members[node.row]) if self._told else counted, 1)
+
+    def _gate(self, mid: str, spans: Spans) -> tuple[torch.Tensor, ...]:
+        """The estimates of a class where it is active, one per source that is counted, and that of the whole class."""
+        raw = self._raw[mid]
+        samples = raw[0].shape[-1]
+        edge = self._settings.edge_seconds
+        gains = gate(spans, start=0, stop=samples, sample_rate=self._audio.sample_rate, edge_seconds=edge)
+        gated = [audio * (0.0 if gains is None else gains) for audio in raw]
+        whole = gated[0] if len(gated) == 1 else torch.stack(gated).sum(dim=0)
+        if len(gated) == 1:  # one estimate stands for each source that it was not told apart from
+            gated *= self._count(Ontology.audioset()[mid])
+        return (*gated, whole)

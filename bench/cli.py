@@ -197,7 +197,7 @@ def score(
 
 
 @main.command(name="list")
-@click.argument("kind", type=click.Choice(["separators", "datasets", "metrics"]))
+@click.argument("kind", type=click.Choice(["separators", "parsers", "taggers", "datasets", "metrics"]))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_plugins(kind: str, as_json: bool) -> None:
     """List what is installed, from package metadata; loads none of it."""

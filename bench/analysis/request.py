@@ -57,6 +57,10 @@ def analyze_recording(
     from bench.analysis.pictures import add_pictures
     from leaderboard.scene_page import build_scene_page
 
+    for given in (path, out):
+        shown = str(given).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        if shown != str(given):  # libsndfile and JSON take UTF-8 alone
+            raise AnalysisError(f"{shown}: its name is not UTF-8; rename it")
     if not path.is_file():
         raise AnalysisError(f"{path}: no such file")
     _check_folder(out, force=force)

@@ -141,6 +141,31 @@ def test_a_file_that_is_no_recording_is_named(tmp_path: Path, content: bytes | N
     assert "broken.wav" in line
 
 
+def test_a_name_that_is_not_utf_8_is_one_line(recording: Path, tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
+    try:
+        recording.rename(path)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    done = analyze(path, "--out", tmp_path / "out", "--classes", "Guitar")
+    assert done.exit_code == 2
+    (line,) = done.stderr.splitlines()
+    assert "UTF-8; rename it" in line
+
+
+def test_control_characters_in_a_name_stay_out_of_the_terminal(recording: Path, tmp_path: Path) -> None:
+    path = recording.rename(tmp_path / "\x1b[31mred\n<b>.wav")
+    done = analyze(path, "--out", tmp_path / "out", "--classes", "Guitar", "--separator", "hpss")
+    assert done.exit_code == 0, done.stderr
+    assert "\x1b" not in done.output
+    assert read_scene(tmp_path / "out").recording.name == path.name
+
+
+def test_taggers_can_be_listed() -> None:
+    done = CliRunner().invoke(main, ["list", "taggers"])
+    assert {"labels", "panns", "panns-sed"} <= {line.split()[0] for line in done.stdout.splitlines()}
+
+
 def test_several_values_may_follow_one_option() -> None:
     given = [
         "a.wav",

@@ -85,6 +85,8 @@ class _Resuming:
                 file.seek(start)
                 for piece in response.iter_content(_PIECE):
                     file.write(piece)
+                    if file.tell() > self._size:
+                        raise ValueError(f"the server sends more than {self._size:,} bytes")
                     advance(len(piece))
 
 
@@ -141,6 +143,8 @@ def _reason(error: Exception) -> str:
         return f"the server answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout):
         return "the server does not answer"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off: run it again, and it goes on from there"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
     if isinstance(error, requests.RequestException):

@@ -98,7 +98,7 @@ def _load(network: str, published: WeightsFile, checkpoint: Path | str | None, s
     if found is not None:
         _refuse_the_other(published, found)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs as well, for good
         module: nn.Module = getattr(_networks(), network)(
             sample_rate=SAMPLE_RATE, window_size=1024, hop_size=HOP, mel_bins=64, fmin=50, fmax=14_000,
             classes_num=LABELLED,

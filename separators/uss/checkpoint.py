@@ -1,4 +1,7 @@
-"""Checkpoints of ResUNet30: the published ones with all that training left in them, and bare state dicts."""
+"""Checkpoints of ResUNet30: the published ones with all that training left in them, bare state dicts, and our own.
+
+Our own are safetensors files whose metadata describe the network: see :mod:`separators.uss.description`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import safetensors
+import safetensors.torch
 import torch
 
+from separators.uss.description import Description
 from separators.uss.model import CHANNELS, ResUNet30
 from separators.uss.spectra import BINS, WINDOW
 from taggers.base import LABELLED
@@ -27,6 +33,10 @@ AT_SOFT: Final = WeightsFile(
 Its publisher gives a size and no checksum.
 """
 
+SUFFIX: Final = ".safetensors"
+"""What the file of a checkpoint of our own ends on."""
+_KEY: Final = "stemtree"
+
 _PREFIX: Final = "ss_model."
 # Transforms that the public code keeps beside the weights, though they are no weights; here they are computed.
 _TRANSFORMS: Final = {
@@ -41,24 +51,71 @@ _TRANSFORMS: Final = {
 def load_separator(path: Path, *, channels: tuple[int, ...] = CHANNELS) -> ResUNet30:
     """Build the network that a checkpoint was made from, in evaluation mode on the CPU.
 
-    Of a Lightning checkpoint, what lies under ``ss_model.`` is taken; the query net, the detector and the optimiser are
-    not looked at. A bare state dict of the network is taken as it is.
+    A checkpoint of our own tells its sizes. Of a Lightning checkpoint, what lies under ``ss_model.`` is taken; the
+    query net, the detector and the optimiser are not looked at. A bare state dict of the network is taken as it is.
 
     Args:
         path: the file; it may hold tensors and plain containers only.
-        channels: numbers of feature maps, where they are not the published ones.
+        channels: numbers of feature maps of a bare state dict, where they are not the published ones.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: it is no checkpoint, or not of this network: a tensor is missing, has another shape, is not finite
             or unknown. The message names the file and the tensors.
     """
+    if path.suffix == SUFFIX:
+        return _load_own(path)
     state = _separator_state(path)
     projections = (value for key, value in state.items() if key.startswith("film.") and value.ndim == 2)
     first = next(projections, None)
     model = ResUNet30(LABELLED if first is None else first.shape[1], channels=channels)
     fill(model, state, origin=path)
     return model.eval()
+
+
+def describe_checkpoint(path: Path) -> Description | None:
+    """What a checkpoint of our own says of itself; None for one of the other kinds. Reads the head of the file only.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it ends on ``.safetensors`` and is no checkpoint of our own; the message names it.
+    """
+    return _read_own(path)[0] if path.suffix == SUFFIX else None
+
+
+def save_separator(path: Path, model: ResUNet30, description: Description) -> None:
+    """Write a checkpoint of our own, which :func:`load_separator` builds the network from.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: the path does not end on ``.safetensors``.
+    """
+    if path.suffix != SUFFIX:
+        raise ValueError(f"{path}: a checkpoint's name ends on {SUFFIX}")
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    path.write_bytes(safetensors.torch.save(tensors, {_KEY: description.model_dump_json()}))
+
+
+def _load_own(path: Path) -> ResUNet30:
+    description, state = _read_own(path, tensors=True)
+    try:
+        model = description.build()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    fill(model, state, origin=path)
+    return model.eval()
+
+
+def _read_own(path: Path, *, tensors: bool = False) -> tuple[Description, Mapping[str, torch.Tensor]]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_KEY)
+            state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path}: cannot be read as safetensors ({error})") from error
+    if text is None:
+        raise ValueError(f"{path}: does not describe its network; only files that `stemtree train` wrote can be loaded")
+    return Description.parse(text, origin=path), state
 
 
 def _separator_state(path: Path) -> Mapping[str, torch.Tensor]:

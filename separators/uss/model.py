@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from separators.uss import spectra
-from separators.uss.spectra import BINS, Spectra
+from separators.uss.spectra import HOP, WINDOW, Spectra
 
 SAMPLE_RATE: Final = 32_000
 CHANNELS: Final = (32, 32, 64, 128, 256, 384, 384)
@@ -26,6 +26,8 @@ Biases = Mapping[str, torch.Tensor]
 _POOLING: Final = ((2, 2), (2, 2), (2, 2), (2, 2), (2, 2), (1, 2))
 """(time, frequency) by which each encoder block is pooled; the decoder mirrors them."""
 _TIME_MULTIPLE: Final = 32
+_WINDOW_MULTIPLE: Final = 128
+"""Half a window of bins is halved six times."""
 _MOMENTUM: Final = 0.01
 _SLOPE: Final = 0.01
 
@@ -43,15 +45,32 @@ class ResUNet30(nn.Module):
     where ``batch`` and ``conditions`` are equal, or either is 1.
     """
 
-    def __init__(self, condition_size: int, *, channels: tuple[int, ...] = CHANNELS) -> None:
-        """Build the network with Xavier-uniform weights.
+    def __init__(
+        self,
+        condition_size: int,
+        *,
+        channels: tuple[int, ...] = CHANNELS,
+        window: int = WINDOW,
+        hop: int = HOP,
+        level: float | None = None,
+    ) -> None:
+        """Build the network with Xavier-uniform weights; its sizes are the published ones unless told.
 
         Args:
             condition_size: length of a condition: 527 for clip probabilities, 2048 for embeddings.
-            channels: seven numbers of feature maps; the published ones unless told.
+            channels: seven numbers of feature maps.
+            window: samples of a frame, a multiple of 128.
+            hop: samples between two frames, at most half a window.
+            level: root mean square that every mixture has in the eyes of the network, so that it answers alike at any
+                loudness; None shows it the mixture as it is, as published.
+
+        Raises:
+            ValueError: a size is out of range.
         """
         super().__init__()
-        self.base = _UNet(channels)
+        _check(channels, window, hop, level)
+        self.channels, self.window, self.hop, self.level = channels, window, hop, level
+        self.base = _UNet(channels, window // 2 + 1)
         self.film = _Film(self.base, condition_size)
         self.apply(_initialise)
 
@@ -79,25 +98,25 @@ class ResUNet30(nn.Module):
 
     def analyse(self, waveform: torch.Tensor) -> Spectra:
         """Spectrograms of ``(batch, samples)``; see :func:`separators.uss.spectra.analyse`."""
-        return spectra.analyse(waveform)
+        return spectra.analyse(waveform, window=self.window, hop=self.hop, level=self.level)
 
     def network(self, magnitude: torch.Tensor, biases: Biases) -> torch.Tensor:
-        """The U-Net: magnitudes ``(batch, frames, 1025)`` to maps ``(batch, 3, frames, 1024)``, not yet squashed."""
+        """The U-Net: magnitudes ``(batch, frames, bins)`` to maps ``(batch, 3, frames, bins - 1)``, unsquashed."""
         maps: torch.Tensor = self.base(magnitude, biases)
         return maps
 
     def synthesise(self, mixture: Spectra, maps: torch.Tensor, length: int) -> torch.Tensor:
         """Estimates ``(batch, length)``; see :func:`separators.uss.spectra.synthesise`."""
-        return spectra.synthesise(mixture, maps, length)
+        return spectra.synthesise(mixture, maps, length, hop=self.hop)
 
 
 class _UNet(nn.Module):
     """Six encoder blocks, one in the middle, six decoder blocks; each resamples time and frequency."""
 
-    def __init__(self, channels: tuple[int, ...]) -> None:
+    def __init__(self, channels: tuple[int, ...], bins: int) -> None:
         super().__init__()
         stem, *widths = channels
-        self.bn0 = nn.BatchNorm1d(BINS, momentum=_MOMENTUM)
+        self.bn0 = nn.BatchNorm1d(bins, momentum=_MOMENTUM)
         self.pre_conv = nn.Conv2d(1, stem, 1)
         inputs = stem
         for number, (outputs, pooling) in enumerate(zip(widths, _POOLING, strict=True), 1):
@@ -196,6 +215,17 @@ class _Film(nn.Module):
                 "the query comes from another query net than this separator's"
             )
         return {name: layer(condition) for name, layer in self.named_children() if name not in self.unused}
+
+
+def _check(channels: tuple[int, ...], window: int, hop: int, level: float | None) -> None:
+    if len(channels) != len(CHANNELS) or min(channels) < 1:
+        raise ValueError(f"channels {list(channels)}: {len(CHANNELS)} positive numbers are wanted")
+    if window < _WINDOW_MULTIPLE or window % _WINDOW_MULTIPLE:
+        raise ValueError(f"window {window}: a multiple of {_WINDOW_MULTIPLE} samples is wanted")
+    if not 1 <= hop <= window // 2:
+        raise ValueError(f"hop {hop}: 1 to {window // 2} samples are wanted, at most half a window")
+    if level is not None and not 0 < level <= 1:
+        raise ValueError(f"level {level}: a root mean square above 0 and up to 1 is wanted, or none")
 
 
 def _activated(normalised: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:

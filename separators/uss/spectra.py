@@ -15,12 +15,15 @@ from torch.nn import functional
 
 WINDOW: Final = 2048
 HOP: Final = 320
+"""Window and hop in samples of the published checkpoints."""
 BINS: Final = WINDOW // 2 + 1
 MIN_SAMPLES: Final = WINDOW // 2 + 1
-"""Shortest signal that can be mirrored at its ends."""
+"""Shortest signal that can be mirrored at its ends, at the published window."""
 
 _POWER_FLOOR: Final = 1e-10
 _PHASOR_FLOOR: Final = 1e-10
+_RMS_FLOOR: Final = 1e-4
+"""Mixtures under -80 dBFS are not lifted to the level: what is in them is rounding."""
 
 
 @dataclass(frozen=True)
@@ -28,32 +31,44 @@ class Spectra:
     """Spectrograms of a batch of mixtures, computed once and shared by all conditions."""
 
     complex: torch.Tensor
-    """``(batch, frames, 1025)``."""
+    """``(batch, frames, bins)``: 1025 bins at the published window."""
     magnitude: torch.Tensor
-    """float32 ``(batch, frames, 1025)``, at least 1e-5: what the network sees."""
+    """float32 ``(batch, frames, bins)``, at least 1e-5 before any scaling: what the network sees."""
 
     @property
     def frames(self) -> int:
-        """Frames per mixture: one for each 320 samples begun, and one more where the last is whole."""
+        """Frames per mixture: one for each hop begun, and one more where the last is whole."""
         return self.complex.shape[1]
 
 
-def analyse(waveform: torch.Tensor) -> Spectra:
-    """Transform mono ``(batch, samples)`` at 32 kHz into ``samples // 320 + 1`` frames of 1025 bins.
+def analyse(waveform: torch.Tensor, *, window: int = WINDOW, hop: int = HOP, level: float | None = None) -> Spectra:
+    """Transform mono ``(batch, samples)`` at 32 kHz into ``samples // hop + 1`` frames of ``window // 2 + 1`` bins.
+
+    Args:
+        waveform: float32 ``(batch, samples)``, more than half a window of samples.
+        window: samples of a frame.
+        hop: samples between two frames.
+        level: root mean square to which each mixture is scaled in the magnitudes that the network sees; the complex
+            spectrum, to which its masks are applied, keeps the mixture's own. None scales nothing.
 
     Raises:
-        ValueError: the waveform is no batch, or shorter than 1025 samples.
+        ValueError: the waveform is no batch, or too short to be mirrored at its ends.
     """
-    if waveform.ndim != 2 or waveform.shape[-1] < MIN_SAMPLES:
+    least = window // 2 + 1
+    if waveform.ndim != 2 or waveform.shape[-1] < least:
         raise ValueError(
-            f"(batch, samples) with at least {MIN_SAMPLES} samples is wanted, not {tuple(waveform.shape)}; "
+            f"(batch, samples) with at least {least} samples is wanted, not {tuple(waveform.shape)}; "
             "pad shorter audio with zeros"
         )
     spectrum = torch.stft(
-        waveform, WINDOW, HOP, window=_window(waveform), center=True, pad_mode="reflect", return_complex=True
+        waveform, window, hop, window=_window(waveform, window), center=True, pad_mode="reflect", return_complex=True
     ).transpose(1, 2)
     power = spectrum.real.square() + spectrum.imag.square()
-    return Spectra(spectrum, power.clamp(min=_POWER_FLOOR).sqrt())
+    magnitude = power.clamp(min=_POWER_FLOOR).sqrt()
+    if level is not None:
+        rms = waveform.square().mean(dim=1).sqrt().clamp(min=_RMS_FLOOR)
+        magnitude = magnitude * (level / rms)[:, None, None]
+    return Spectra(spectrum, magnitude)
 
 
 def mask_of(maps: torch.Tensor) -> torch.Tensor:
@@ -69,22 +84,25 @@ def mask_of(maps: torch.Tensor) -> torch.Tensor:
     return torch.complex(scale * real, scale * imaginary)
 
 
-def synthesise(spectra: Spectra, maps: torch.Tensor, length: int) -> torch.Tensor:
+def synthesise(spectra: Spectra, maps: torch.Tensor, length: int, *, hop: int = HOP) -> torch.Tensor:
     """Mask the mixtures and transform them back.
 
     Args:
         spectra: mixtures; one of them serves all conditions, or there is one for each row of ``maps``.
-        maps: ``(batch, 3, frames, 1024)`` of any floating type. The 1025th bin, at the Nyquist frequency, is not
+        maps: ``(batch, 3, frames, bins - 1)`` of any floating type. The last bin, at the Nyquist frequency, is not
             among them and comes out as zero.
         length: samples to return.
+        hop: samples between two frames, as in :func:`analyse`.
 
     Returns:
         float32 ``(batch, length)``.
     """
-    kept = spectra.complex[..., : BINS - 1]
+    bins = spectra.complex.shape[-1]
+    window = 2 * (bins - 1)
+    kept = spectra.complex[..., : bins - 1]
     masked = functional.pad(kept * mask_of(maps.to(kept.real.dtype)), (0, 1)).transpose(1, 2)
-    return torch.istft(masked, WINDOW, HOP, window=_window(spectra.magnitude), center=True, length=length)
+    return torch.istft(masked, window, hop, window=_window(spectra.magnitude, window), center=True, length=length)
 
 
-def _window(like: torch.Tensor) -> torch.Tensor:
-    return torch.hann_window(WINDOW, periodic=True, dtype=like.dtype, device=like.device)
+def _window(like: torch.Tensor, samples: int) -> torch.Tensor:
+    return torch.hann_window(samples, periodic=True, dtype=like.dtype, device=like.device)

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
-from bench.hashing import cache_folder
+from taggers.cache import cache_folder
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import time
 from contextlib import closing
@@ -11,17 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from taggers.cache import cache_folder
+
 # A file changed this recently may change again within one tick of the file system's clock, at the same size.
 _SETTLED_NS: Final = 2_000_000_000
-
-
-def cache_folder() -> Path:
-    """Where stemtree keeps what it can make again: ``$STEMTREE_CACHE``, else the user's cache folder."""
-    named = os.environ.get("STEMTREE_CACHE")
-    if named:
-        return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "stemtree"
 
 
 def file_sha256(path: Path) -> str:

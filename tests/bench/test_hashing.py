@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench import hashing
-from bench.hashing import cache_folder, file_sha256
+from bench.hashing import file_sha256
+from taggers.cache import cache_folder
 
 LONG_AGO = 1_000_000_000
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from bench.datasets.base import DatasetError
 from bench.datasets.mini import events, extras, noisy_speech, slakh, songs
-from bench.hashing import cache_folder
+from taggers.cache import cache_folder
 
 VERSION = "2"
 """Goes up with every change that is heard; a folder of another version is made anew."""

@@ -14,9 +14,9 @@ from taggers.conformance.cases import Check, NotApplicable, Violation
 from taggers.conformance.subject import Subject
 
 ROUNDS: Final = 3
-CALLS: Final = 10
+CALLS: Final = 8
 """Calls per round, if a round then takes no longer than :data:`ROUND_SECONDS`."""
-ROUND_SECONDS: Final = 4.0
+ROUND_SECONDS: Final = 2.5
 LEAST_CALLS: Final = 2
 
 

@@ -315,14 +315,24 @@ def test_a_name_that_two_packages_claim_hurts_nobody_else(tmp_path: Path) -> Non
     assert stemtree("run", "separators=[half]", *common, folder=tmp_path, PYTHONPATH=str(tmp_path)).returncode == 0
 
 
-def test_the_separator_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
+def test_the_separator_of_the_readme_is_checked_run_and_ranked_as_it_stands(tmp_path: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", readme, flags=re.DOTALL)
     assert code is not None
     assert len(code[1].strip().splitlines()) <= 10
     (tmp_path / "my_pkg.py").write_text(code[1])
-    write_musdb(tmp_path / "musdb", songs=1)
+    assert "$ stemtree check my_pkg:Quarter\n$ stemtree run" in readme
+    checked = stemtree("check", "my_pkg:Quarter", folder=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert " 0 failed" in checked.stdout.splitlines()[-1]
+    write_musdb(tmp_path / "musdb", songs=2)
     done = run_small(tmp_path, "separators=[mixture,half,gain-oracle,irm,my_pkg:Quarter]")
     assert done.returncode == 0, done.stderr
-    assert "5 ok" in done.stdout.splitlines()[-1]
-    assert "my_pkg:Quarter" in done.stdout
+    assert "10 ok" in done.stdout.splitlines()[-1]
+    ranked = re.findall(r"^ *(irm|mixture|half|my_pkg:Quarter) ", done.stdout, flags=re.MULTILINE)
+    assert ranked[0] == "irm"
+    assert ranked[-1] == "mixture"
+    assert sorted(ranked) == ["half", "irm", "mixture", "my_pkg:Quarter"]
+    assert stemtree("leaderboard", "build", folder=tmp_path).returncode == 0
+    pages = (tmp_path / "stemtree-out" / "site").rglob("*.html")
+    assert any("my_pkg:Quarter" in page.read_text(encoding="utf-8") for page in pages)

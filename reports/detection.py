@@ -14,7 +14,7 @@ import polars as pl
 
 from reports.aggregate import Array, weighted_mean
 from reports.bootstrap import Interval, Resampler
-from reports.psds import SCENARIOS, Scenario, Track, psds, statistics
+from reports.psds import SCENARIOS, Scenario, Track, psds_draws, statistics
 
 DETECTION_FIGURES: Final = pl.Schema(
     {
@@ -146,8 +146,9 @@ def average_precision(truth: np.ndarray, scores: Array, weights: Array) -> Array
     """
     order = np.argsort(-scores, kind="stable")
     last = np.append(scores[order][1:] != scores[order][:-1], True)
-    hits = np.cumsum(weights[:, order] * truth[order], axis=1)[:, last]
-    taken = np.cumsum(weights[:, order], axis=1)[:, last]
+    ranked = weights[:, order]
+    hits = np.cumsum(ranked * truth[order], axis=1)[:, last]
+    taken = np.cumsum(ranked, axis=1)[:, last]
     gained = np.diff(hits, axis=1, prepend=0.0)
     precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
     with np.errstate(invalid="ignore"):
@@ -172,10 +173,7 @@ def _mean_over(classes: Sequence[_Class], by_class: Sequence[Array]) -> Array:
 
 def _psds(known: pl.DataFrame, scenario: Scenario, seconds: Mapping[str, float], weights: Mapping[str, Array]) -> Array:
     found = statistics((_track(row, seconds[row["scene"]]) for row in known.iter_rows(named=True)), scenario)
-    draws = len(next(iter(weights.values())))
-    return np.array(
-        [psds(found, scenario, weights={scene: own[draw] for scene, own in weights.items()}) for draw in range(draws)]
-    )
+    return psds_draws(found, scenario, weights)
 
 
 def _track(row: Mapping[str, Any], seconds: float) -> Track:

@@ -191,52 +191,109 @@ class _Runs:
         return np.bincount(self._rows[chosen], minlength=len(self._active)).astype(float)
 
 
-def psds(found: Sequence[Statistics], scenario: Scenario, *, weights: Mapping[str, float] | None = None) -> float:
-    """PSDS over classes that have events, 0 to 1; ``weights`` count each scene so often.
+def psds(found: Sequence[Statistics], scenario: Scenario) -> float:
+    """PSDS over classes that have events, 0 to 1, NaN where none has: see :func:`psds_draws`."""
+    return float(psds_draws(found, scenario, {one.scene: np.ones(1) for one in found})[0]) if found else math.nan
+
+
+def psds_draws(found: Sequence[Statistics], scenario: Scenario, weights: Mapping[str, Array]) -> Array:
+    """PSDS over classes that have events where each scene counts as often as its weight says.
 
     Per class, the true-positive ratio over the effective false-positive rate: false alarms per hour of scenes in which
     the class can be judged, plus ``alpha_ct`` times cross-triggers per hour of events of each other class, averaged
     over these classes. The score is the area under mean minus ``alpha_st`` standard deviations of the classes' curves
     (not less than 0), as a staircase, up to ``max_efpr``, divided by it.
 
-    Returns NaN where no class has events.
+    Args:
+        found: of all scenes and classes, at least one.
+        scenario: that they were found for.
+        weights: (draws,) by scene, not negative.
+
+    Returns:
+        (draws,), 0 to 1; NaN where no class has events.
     """
-    weighed = [(one, 1.0 if weights is None else weights[one.scene]) for one in found]
-    by_class: dict[str, list[tuple[Statistics, float]]] = {}
-    for one, weight in weighed:
-        if weight:
-            by_class.setdefault(one.mid, []).append((one, weight))
-    by_class = {mid: ones for mid, ones in by_class.items() if any(one.events for one, _ in ones)}
-    if not by_class:
+    by_class: dict[str, list[Statistics]] = {}
+    for one in found:
+        by_class.setdefault(one.mid, []).append(one)
+    pools = [_Pool(ones, weights) for ones in by_class.values() if any(one.events for one in ones)]
+    if not pools:
+        return np.full(len(weights[found[0].scene]), np.nan)
+    there = np.stack([pool.events > 0 for pool in pools])
+    others = np.maximum(there.sum(axis=0) - 1, 1)
+    curves = [pool.curves([other for other in pools if other is not pool], others, scenario) for pool in pools]
+    return np.array(
+        [
+            _area([curve[draw] for curve, has in zip(curves, own, strict=True) if has], scenario)
+            for draw, own in enumerate(there.T)
+        ]
+    )
+
+
+_Staircase = tuple[Array, Array]
+"""Rates at which the true-positive ratio rises, (points,), and the ratios before and from each on, (points + 1,)."""
+
+
+def _area(staircases: Sequence[_Staircase], scenario: Scenario) -> float:
+    if not staircases:
         return math.nan
-    curves = [_curve(mid, ones, sorted(by_class), scenario) for mid, ones in by_class.items()]
-    rates = np.unique(np.concatenate([[0.0], *(rates for rates, _ in curves)]))
-    rates = rates[rates <= scenario.max_efpr]
-    ratios = np.stack([reached[np.searchsorted(own, rates, side="right")] for own, reached in curves])
+    rates = np.unique(np.concatenate([[0.0], *(rates for rates, _ in staircases)]))
+    ratios = np.stack([reached[np.searchsorted(own, rates, side="right")] for own, reached in staircases])
     height = np.maximum(ratios.mean(axis=0) - scenario.alpha_st * ratios.std(axis=0), 0.0)
     return float(height @ np.diff(rates, append=scenario.max_efpr) / scenario.max_efpr)
 
 
-def _curve(
-    mid: str, ones: Sequence[tuple[Statistics, float]], classes: Sequence[str], scenario: Scenario
-) -> tuple[Array, Array]:
-    """Effective false-positive rates in rising order (points,); ratios reached before and at them (points + 1,)."""
-    thresholds = np.concatenate([one.thresholds for one, _ in ones])
-    order = np.argsort(-thresholds, kind="stable")
-    last = np.diff(thresholds[order], append=-np.inf) != 0  # scenes that share a score change together
+class _Pool:
+    """One class over all scenes in which it is judged: its statistics under each draw's weights."""
 
-    def risen(changes: Sequence[Array]) -> Array:
-        weighed = [weight * change for change, (_, weight) in zip(changes, ones, strict=True)]
-        return np.cumsum(np.concatenate(weighed)[order])[last]
+    def __init__(self, ones: Sequence[Statistics], weights: Mapping[str, Array]) -> None:
+        self.mid = ones[0].mid
+        self._ones = ones
+        self._weights = np.stack([weights[one.scene] for one in ones], axis=1)
+        self.events = self._weights @ np.array([float(one.events) for one in ones])
+        self._hours = self._weights @ np.array([one.seconds for one in ones]) / _HOUR
+        thresholds = np.concatenate([one.thresholds for one in ones])
+        self._order = np.argsort(-thresholds, kind="stable")
+        self._last = np.diff(thresholds[self._order], append=-np.inf) != 0  # scenes that share a score change together
+        places = np.repeat(np.arange(len(ones)), [len(one.thresholds) for one in ones])
+        self._of_points = self._weights[:, places[self._order]]
 
-    hours = sum(weight * one.seconds for one, weight in ones) / _HOUR
-    rates = risen([one.false_alarms for one, _ in ones]) / hours
-    others = [other for other in classes if other != mid] if scenario.alpha_ct else []
-    for other in others:
-        seconds = sum(weight * one.event_seconds.get(other, 0.0) for one, weight in ones)
-        if seconds:
-            triggers = risen([one.cross_triggers.get(other, np.zeros(len(one.thresholds))) for one, _ in ones])
-            rates = rates + scenario.alpha_ct * triggers / (seconds / _HOUR) / len(others)
-    ratios = risen([one.hits for one, _ in ones]) / sum(weight * one.events for one, weight in ones)
+    def curves(self, others: Sequence[_Pool], count: Array, scenario: Scenario) -> list[_Staircase]:
+        """One staircase per draw, up to the greatest rate that counts; ``count`` (draws,) of ``others`` have events."""
+        ratios = self._risen(self._points([one.hits for one in self._ones])) / np.maximum(self.events, 1e-300)[:, None]
+        rates = self._risen(self._points([one.false_alarms for one in self._ones]))
+        rates = rates / np.maximum(self._hours, 1e-300)[:, None]
+        if scenario.alpha_ct and others:
+            rates = rates + scenario.alpha_ct * self._cross_triggers(others) / count[:, None]
+        return [_staircase(*pair, scenario.max_efpr) for pair in zip(rates, ratios, strict=True)]
+
+    def _cross_triggers(self, others: Sequence[_Pool]) -> Array:
+        """Cross-triggers per hour of events of each other class, summed over these: (draws, points)."""
+        hours = np.array([[one.event_seconds.get(other.mid, 0.0) / _HOUR for other in others] for one in self._ones])
+        sounding = self._weights @ hours
+        per_hour = np.divide(1.0, sounding, out=np.zeros_like(sounding), where=sounding > 0)
+        places = {other.mid: place for place, other in enumerate(others)}
+        changes = np.zeros((len(self._order), len(others)))
+        start = 0
+        for one in self._ones:
+            end = start + len(one.thresholds)
+            for mid, own in one.cross_triggers.items():
+                if mid in places:
+                    changes[start:end, places[mid]] = own
+            start = end
+        return self._risen(per_hour @ changes[self._order].T)
+
+    def _points(self, changes: Sequence[Array]) -> Array:
+        return np.concatenate(changes)[self._order]
+
+    def _risen(self, changes: Array) -> Array:
+        """``changes``, (points,) or (draws, points), weighed and summed up to each distinct threshold."""
+        return np.cumsum(self._of_points * changes, axis=1)[:, self._last]
+
+
+def _staircase(rates: Array, ratios: Array, greatest: float) -> _Staircase:
+    counted = rates <= greatest
+    rates, ratios = rates[counted], ratios[counted]
     rising = np.lexsort((ratios, rates))
-    return rates[rising], np.concatenate([[0.0], np.maximum.accumulate(ratios[rising])])
+    rates, reached = rates[rising], np.concatenate([[0.0], np.maximum.accumulate(ratios[rising])])
+    steps = reached[1:] > reached[:-1]
+    return rates[steps], np.concatenate([[0.0], reached[1:][steps]])

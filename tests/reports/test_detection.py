@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score
 
 from reports.detection import DETECTION_FIGURES, average_precision, detection_figures, steps
-from reports.psds import PSDS1, PSDS2, Scenario, Track, psds, statistics
+from reports.psds import PSDS1, PSDS2, Scenario, Track, psds, psds_draws, statistics
 
 few = settings(max_examples=30, deadline=None)
 seeds = st.integers(0, 2**32 - 1)
@@ -150,6 +151,8 @@ def test_a_class_given_twice_is_refused() -> None:
 
 STRICT = Scenario("strict", dtc=1.0, gtc=1.0, cttc=0.3, alpha_ct=0.0, alpha_st=0.0, max_efpr=100.0)
 HALF = Scenario("half", dtc=0.5, gtc=0.5, cttc=0.5, alpha_ct=1.0, alpha_st=0.0, max_efpr=3600.0)
+LONG = Scenario("long", dtc=0.5, gtc=0.5, cttc=0.3, alpha_ct=1.0, alpha_st=0.5, max_efpr=2000.0)
+LOOSE = Scenario("loose", dtc=0.3, gtc=0.2, cttc=0.1, alpha_ct=0.2, alpha_st=0.0, max_efpr=1000.0)
 
 
 def track(mid: str, spans: Sequence[tuple[float, float]], scores: Sequence[float], *, scene: str = "s") -> Track:
@@ -208,9 +211,21 @@ def test_a_scene_of_weight_two_counts_as_two_scenes() -> None:
     one = [track("a", [(1, 3)], [0.9, 0.5, 0.5, 0])]
     other = [track("a", [(1, 2)], [0.3, 0.8, 0, 0], scene="t")]
     again = [track("a", [(1, 3)], [0.9, 0.5, 0.5, 0], scene="u")]
-    doubled = psds(statistics([*one, *other], HALF), HALF, weights={"s": 2.0, "t": 1.0})
-    assert doubled == pytest.approx(score([*one, *other, *again], HALF))
-    assert psds(statistics([*one, *other], HALF), HALF, weights={"s": 0.0, "t": 1.0}) == score(other, HALF)
+    weights = {"s": np.array([2.0, 0.0, 0.0]), "t": np.array([1.0, 1.0, 0.0])}
+    drawn = psds_draws(statistics([*one, *other], HALF), HALF, weights)
+    assert drawn[:2] == pytest.approx([score([*one, *other, *again], HALF), score(other, HALF)])
+    assert math.isnan(drawn[2])
+
+
+@pytest.mark.parametrize("scenario", [PSDS2, LONG], ids=lambda scenario: scenario.name)
+def test_whole_weights_are_scenes_that_stand_there_so_often(scenario: Scenario) -> None:
+    tracks = drawn_tracks(5, scenes=6, steps=20)
+    counts = {f"s{scene}": float(scene % 3) for scene in range(6)}
+    repeated = [replace(one, scene=f"{one.scene} {copy}") for one in tracks for copy in range(int(counts[one.scene]))]
+    weights = {scene: np.array([1.0, count]) for scene, count in counts.items()}
+    expected = [score(tracks, scenario), score(repeated, scenario)]
+    assert psds_draws(statistics(tracks, scenario), scenario, weights) == pytest.approx(expected)
+    assert expected[0] != expected[1]
 
 
 @pytest.mark.parametrize(
@@ -302,10 +317,6 @@ def drawn_tracks(seed: int, *, classes: int = 3, scenes: int = 3, steps: int = 8
             track = Track(f"s{scene}", f"c{mid}", spans, np.round(scores, 1), step_seconds=0.5, seconds=steps / 2)
             found.append(track)
     return found
-
-
-LONG = Scenario("long", dtc=0.5, gtc=0.5, cttc=0.3, alpha_ct=1.0, alpha_st=0.5, max_efpr=2000.0)
-LOOSE = Scenario("loose", dtc=0.3, gtc=0.2, cttc=0.1, alpha_ct=0.2, alpha_st=0.0, max_efpr=1000.0)
 
 
 @pytest.mark.parametrize("scenario", [PSDS1, PSDS2, LONG, LOOSE], ids=lambda scenario: scenario.name)

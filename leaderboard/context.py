@@ -11,7 +11,7 @@ import polars as pl
 
 from leaderboard.cards import Card, read_card
 from leaderboard.paths import slug
-from reports.aggregate import parse_column
+from reports.aggregate import column_depth, parse_column
 from reports.figures import Kind
 from reports.results import Results, ResultsError, file_name
 from reports.schema import Manifest, MetricEntry, Problem, SeparatorEntry
@@ -71,8 +71,9 @@ class Site:
     def column(self, column: str) -> Column:
         """The heading of a headline column."""
         metric, rule = parse_column(column)
-        entry = self.metric(metric)
-        return Column(column, metric, entry.title, entry.unit, entry.better, rule.words, self.metric_href(metric))
+        entry, depth = self.metric(metric), column_depth(column)
+        words = rule.words if depth is None else f"{rule.within} over scenes, depth {depth}"
+        return Column(column, metric, entry.title, entry.unit, entry.better, words, self.metric_href(metric))
 
     def kind(self, separator: str) -> Kind:
         """Whether a separator competes, does next to nothing, or uses the reference."""

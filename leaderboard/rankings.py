@@ -141,7 +141,7 @@ def by_target(site: Site, board: Board) -> list[tuple[Column, Table]]:
     """For each headline column, a table with the targets as its columns."""
     tables = []
     parts = board.by_target.partition_by("column", as_dict=True)
-    for column in map(site.column, board.columns):
+    for column in map(site.column, board.target_columns):
         if (column.id,) not in parts:
             continue
         figures = parts[column.id,].with_columns(column=pl.col("target"))
@@ -149,7 +149,8 @@ def by_target(site: Site, board: Board) -> list[tuple[Column, Table]]:
             Column(target, column.metric, target, column.unit, column.better, "", column.href)
             for target in board.targets
         )
-        order = board.overall.filter(pl.col("column") == column.id)
+        ordering = next(one for one in board.columns if one.startswith(column.id))
+        order = board.overall.filter(pl.col("column") == ordering)
         rows = _rows(site, heads, figures, board.separators, order=order)
         tables.append((column, _table(heads, _grouped(board, rows, by_target=True))))
     return tables

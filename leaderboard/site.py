@@ -11,6 +11,7 @@ import jinja2
 import polars as pl
 
 from leaderboard import details, numbers, rankings
+from leaderboard.blind_board import blind_sections
 from leaderboard.context import Site, dataset_title, metric_anchor, read
 from leaderboard.folder import SiteFolder
 from reports import bootstrap, ranks, tables
@@ -93,6 +94,7 @@ class _Pages:
                 by_target=rankings.by_target(self.site, board),
                 left_out=_count_left_out(board),
                 figure=_figure(self.site, board, table),
+                blind=blind_sections(self.site, board) if board.blind else None,
                 scenes=_scene_list(board),
             )
 

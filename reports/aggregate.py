@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
+_DEPTH: Final = re.compile(r"d[1-6]")
 
 
 @dataclass(frozen=True)
@@ -87,10 +89,21 @@ AGGREGATIONS: Final = {
 def parse_column(column: str) -> tuple[str, Aggregation]:
     """The metric's id and the aggregation of a column such as ``sdri@1/class-median-mean``.
 
+    Columns of blind scenes may name a depth besides, as in ``capi_sdri@dcase2026/mean/d2``; see :func:`column_depth`.
+
     Raises:
-        ValueError: there is no such aggregation.
+        ValueError: there is no such aggregation, or the third part is no depth.
     """
-    metric, slash, name = column.partition("/")
+    metric, slash, rest = column.partition("/")
+    name, _, depth = rest.partition("/")
     if not slash or name not in AGGREGATIONS:
         raise ValueError(f"column {column!r}: write metric@version/aggregation, with one of {', '.join(AGGREGATIONS)}")
+    if depth and not _DEPTH.fullmatch(depth):
+        raise ValueError(f"column {column!r}: its third part is a depth, d1 to d6")
     return metric, AGGREGATIONS[name]
+
+
+def column_depth(column: str) -> int | None:
+    """The depth that a column is of; None where it is of no one depth."""
+    named = column.split("/")[2:]
+    return int(named[0][1:]) if named else None

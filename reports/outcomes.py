@@ -4,6 +4,9 @@ The rules of the statistics start here. A target that is absent from a scene, or
 separators. What a separator does not cover is skipped. What nobody has asked of it yet is not run. All else that has
 no finite value has failed, and is imputed with the score of the ``mixture`` separator on the same scene and target: a
 failure never scores better than doing nothing.
+
+In a blind scene the depth of the cut stands in the place of the target. Where nothing sounds and a system found nothing
+its scores are empty: they have no value by their own rules, which is no failure.
 """
 
 from __future__ import annotations
@@ -15,6 +18,12 @@ import polars as pl
 
 FALLBACK: Final = "mixture"
 """The separator whose score stands in for a failed one."""
+BLIND_FALLBACK: Final = "labels+mixture"
+"""The system that does so in blind scenes."""
+DEPTHS: Final = (1, 2, 3, 4, 5, 6)
+"""At which blind scenes are scored."""
+EMPTY: Final = "empty"
+"""Status of a score that has no value by its own rules."""
 
 NOT_RUN: Final = ("not run", "pending", "not scored")
 """Statuses of what nobody asked a separator for: no entry, a cell still to come, a metric not computed there."""
@@ -29,8 +38,8 @@ OUTCOMES: Final = pl.Schema(
         "index": pl.Int32(),
         "target": pl.String(),
         "metric": pl.String(),
-        "state": pl.Enum(["measured", "skipped", "failed", "not run"]),
-        "status": pl.String(),  # that of the results folder, or "pending", "not run", "not scored"
+        "state": pl.Enum(["measured", "skipped", "failed", "not run", "empty"]),
+        "status": pl.String(),  # that of the results folder, or "pending", "not run", "not scored", "empty"
         "value": pl.Float64(),  # as measured
         "used": pl.Float64(),  # what enters a figure: the value, or for a failure that of the mixture
         "reason": pl.String(),
@@ -93,6 +102,43 @@ def outcomes(
         headline: metrics that are due on every sounding pair, whether or not any was scored.
     """
     sounding = sounding_pairs(rows, scenes, left_out)
+    return _outcomes(cells, rows, sounding, headline=headline, fallback=FALLBACK)
+
+
+def blind_outcomes(
+    cells: pl.DataFrame, scores: pl.DataFrame, scenes: pl.DataFrame, *, headline: Sequence[str], imputed: Sequence[str]
+) -> pl.DataFrame:
+    """As :func:`outcomes` for blind scenes, of scores of scenes as a whole: ``target`` is ``depth N``, ``index`` is N.
+
+    Args:
+        cells: those of one data set, split and protocol.
+        scores: all scores.
+        scenes: what is known of the scenes.
+        headline: metrics that are due on every scene at each depth.
+        imputed: those in which a failed cell is counted with the score of :data:`BLIND_FALLBACK`.
+    """
+    rows = score_rows(cells, scores).filter(pl.col("target").is_null() & pl.col("metric").is_not_null())
+    skipped = (pl.col("status") == "skip") & pl.col("value").is_null()
+    rows = rows.with_columns(
+        target=pl.format("depth {}", "depth"),
+        status=pl.when(skipped).then(pl.lit(EMPTY)).otherwise("status"),
+        left_out=pl.lit(None, pl.String),
+    )
+    depths = pl.DataFrame({"index": DEPTHS, "target": [f"depth {depth}" for depth in DEPTHS]})
+    depths = depths.cast({"index": pl.Int32})
+    sounding = scenes.select("scene").join(depths, how="cross").select(*_PAIR, "target")
+    return _outcomes(cells, rows, sounding, headline=headline, fallback=BLIND_FALLBACK, imputed=imputed)
+
+
+def _outcomes(
+    cells: pl.DataFrame,
+    rows: pl.DataFrame,
+    sounding: pl.DataFrame,
+    *,
+    headline: Sequence[str],
+    fallback: str,
+    imputed: Sequence[str] | None = None,
+) -> pl.DataFrame:
     scored = rows.filter(pl.col("metric").is_not_null() & pl.col("left_out").is_null())
     seen = scored.join(sounding, on=_PAIR, how="semi")["metric"].unique()
     present = pl.DataFrame({"metric": sorted({*seen, *headline})}, schema={"metric": pl.String()})
@@ -123,7 +169,7 @@ def outcomes(
         .join(refused, on=["separator", *_PAIR], how="left")
         .with_columns(**_verdict())
     )
-    return _impute(grid).select(list(OUTCOMES)).cast(OUTCOMES).sort("separator", *_PAIR, "metric")
+    return _impute(grid, fallback, imputed).select(list(OUTCOMES)).cast(OUTCOMES).sort("separator", *_PAIR, "metric")
 
 
 def _verdict() -> dict[str, pl.Expr]:
@@ -159,10 +205,13 @@ def _verdict() -> dict[str, pl.Expr]:
     }
 
 
-def _impute(grid: pl.DataFrame) -> pl.DataFrame:
+def _impute(grid: pl.DataFrame, fallback: str, imputed: Sequence[str] | None) -> pl.DataFrame:
+    """What enters a figure: for a failure in one of ``imputed`` metrics (None for all) the score of ``fallback``."""
     state = (
         pl.when(pl.col("value").is_not_null())
         .then(pl.lit("measured"))
+        .when(pl.col("status") == EMPTY)
+        .then(pl.lit("empty"))
         .when(pl.col("status") == "skip")
         .then(pl.lit("skipped"))
         .when(pl.col("status").is_in(NOT_RUN))
@@ -170,7 +219,9 @@ def _impute(grid: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.lit("failed"))
     )
     grid = grid.with_columns(state=state)
-    fallback = grid.filter((pl.col("separator") == FALLBACK) & pl.col("value").is_not_null())
-    fallback = fallback.select(*_PAIR, "metric", fallback="value")
+    there = grid.filter((pl.col("separator") == fallback) & pl.col("value").is_not_null())
+    if imputed is not None:
+        there = there.filter(pl.col("metric").is_in(list(imputed)))
+    there = there.select(*_PAIR, "metric", fallback="value")
     used = pl.when(pl.col("state") == "failed").then(pl.col("fallback")).otherwise(pl.col("value"))
-    return grid.join(fallback, on=[*_PAIR, "metric"], how="left").with_columns(used=used)
+    return grid.join(there, on=[*_PAIR, "metric"], how="left").with_columns(used=used)

@@ -16,32 +16,19 @@ import numpy as np
 import polars as pl
 
 from reports import ranks
-from reports.aggregate import Aggregation, Array, Codes, parse_column
+from reports.aggregate import Codes, column_depth, parse_column
+from reports.blind import IMPUTED, PROTOCOL, Blind
+from reports.blocks import FIGURES, Block, figure
 from reports.bootstrap import Resampler
-from reports.outcomes import left_out_pairs, outcomes, score_rows
+from reports.outcomes import blind_outcomes, left_out_pairs, outcomes, score_rows
 from reports.results import Results, ResultsError
 from reports.schema import ENTRIES, DatasetEntry
 
 RANKED_COVERAGE: Final = 0.95
 """A separator with a smaller share of its pairs really measured gets no rank."""
 
-FIGURES: Final = pl.Schema(
-    {
-        "separator": pl.String(),
-        "column": pl.String(),
-        "value": pl.Float64(),  # null where nothing was measured
-        "low": pl.Float64(),
-        "high": pl.Float64(),
-        "note": pl.String(),  # why there is no value, no interval, or only a weak one
-        "due": pl.Int64(),  # pairs of scene and target that ran and were not skipped
-        "measured": pl.Int64(),
-        "imputed": pl.Int64(),  # failed, and counted with the mixture's score
-        "dropped": pl.Int64(),  # failed, and left out because the mixture has no score there
-        "skipped": pl.Int64(),
-        "not_run": pl.Int64(),  # no entry or no result yet: neither counted nor imputed
-        "coverage": pl.Float64(),  # measured / due; null where nothing is due
-    }
-)
+
+_TOLD: Final = "it is told a part of the answer, and takes no part"
 
 
 @dataclass(frozen=True)
@@ -56,11 +43,18 @@ class Board:
     scenes: pl.DataFrame
     outcomes: pl.DataFrame
     left_out: pl.DataFrame
+    blind: Blind | None = None
+    """Of a board of blind scenes, whose targets are the depths at which they are scored."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Headline columns; the first one ranks."""
         return self.entry.columns
+
+    @property
+    def target_columns(self) -> tuple[str, ...]:
+        """Headline columns that say something of every target: those of one depth, once for all depths."""
+        return tuple(dict.fromkeys("/".join(column.split("/")[:2]) for column in self.columns))
 
     @cached_property
     def targets(self) -> list[str]:
@@ -76,9 +70,11 @@ class Board:
         A target that sounds only in scenes where the separator has not run is no target that it refuses.
         """
         states = (
-            self._ranking.group_by("separator", "target")
+            self.outcomes.filter(pl.col("metric") == parse_column(self.columns[0])[0])
+            .group_by("separator", "target")
             .agg(
-                asked=pl.col("state").is_in(["measured", "failed"]).any(), refused=(pl.col("state") == "skipped").any()
+                asked=pl.col("state").is_in(["measured", "failed", "empty"]).any(),
+                refused=(pl.col("state") == "skipped").any(),
             )
             .sort("separator", "target")
         )
@@ -100,7 +96,9 @@ class Board:
 
     @property
     def _ranking(self) -> pl.DataFrame:
-        return self.outcomes.filter(pl.col("metric") == parse_column(self.columns[0])[0])
+        ranking = self.outcomes.filter(pl.col("metric") == parse_column(self.columns[0])[0])
+        depth = column_depth(self.columns[0])
+        return ranking if depth is None else ranking.filter(pl.col("index") == depth)
 
     @property
     def _run_rows(self) -> pl.DataFrame:
@@ -126,13 +124,13 @@ class Board:
         return Resampler.of(self._recordings, names=self._seed_names("bootstrap"))
 
     @cached_property
-    def _blocks(self) -> dict[tuple[str, str], _Block]:
+    def _blocks(self) -> dict[tuple[str, str], Block]:
         target_code = {target: code for code, target in enumerate(self.targets)}
         scene_code = {scene: code for code, scene in enumerate(self.scenes["scene"])}
         metrics = [parse_column(column)[0] for column in self.columns]
         parts = self.outcomes.filter(pl.col("metric").is_in(metrics)).partition_by("separator", "metric", as_dict=True)
         return {
-            (str(name), str(metric)): _Block(
+            (str(name), str(metric)): Block(
                 state=part["state"].cast(pl.String).to_numpy(),
                 used=part["used"].to_numpy(),
                 targets=np.array([target_code[target] for target in part["target"]], dtype=np.int64),
@@ -158,22 +156,28 @@ class Board:
         for name in separators:
             for column in self.columns:
                 metric, rule = parse_column(column)
-                block = self._blocks.get((name, metric))
-                rows.append({"separator": name, "column": column} | self._figure(block, codes, rule, among))
+                block, depth = self._blocks.get((name, metric)), column_depth(column)
+                wanted = codes if depth is None else self._code_of(depth)
+                found = figure(block, wanted, rule, self._resampler, among=among)
+                rows.append({"separator": name, "column": column} | found)
         return pl.DataFrame(rows, schema=FIGURES)
+
+    def _code_of(self, depth: int) -> Codes:
+        """The target that stands for a depth, none where nothing was scored there."""
+        return np.array([code for code, target in enumerate(self.targets) if target == f"depth {depth}"], dtype=int)
 
     @cached_property
     def by_target(self) -> pl.DataFrame:
-        """One row per separator, headline column and target; the aggregation is the one taken within a class."""
+        """One row per separator, column of :attr:`target_columns` and target, aggregated as within a class."""
         rows = []
         for (name, metric), block in self._blocks.items():
-            for column in self.columns:
+            for column in self.target_columns:
                 if parse_column(column)[0] != metric:
                     continue
                 rule = parse_column(column)[1]
                 for code, target in enumerate(self.targets):
-                    figure = self._figure(block, np.array([code]), rule)
-                    rows.append({"separator": name, "column": column, "target": target} | figure)
+                    found = figure(block, np.array([code]), rule, self._resampler)
+                    rows.append({"separator": name, "column": column, "target": target} | found)
         return pl.DataFrame(rows, schema={**FIGURES, "target": pl.String()}).sort("separator", "column", "target")
 
     def ranks(self, better: str, unit: str) -> dict[str, tuple[int, int] | str]:
@@ -184,7 +188,8 @@ class Board:
         if better == "neither":
             return dict.fromkeys(self.covered, "this column has no better or worse")
         first = self.overall.filter(pl.col("column") == self.columns[0])
-        oracles = set(self.cells.filter(pl.col("family") == "oracle")["separator"])
+        told = pl.col("oracle").fill_null(False) | (pl.col("family") == "oracle")
+        oracles = set(self.cells.filter(told)["separator"])
         found: dict[str, tuple[int, int] | str] = {}
         for row in first.iter_rows(named=True):
             reason = self._unranked(row, oracle=row["separator"] in oracles)
@@ -192,12 +197,14 @@ class Board:
                 found[row["separator"]] = reason
         able = [name for name in self.covered if name not in found]
         values = first.filter(pl.col("separator").is_in(able)).sort("separator")["value"].to_numpy()
-        metric, rule = parse_column(self.columns[0])
+        (metric, rule), depth = parse_column(self.columns[0]), column_depth(self.columns[0])
         resampler = Resampler.of(self._recordings, names=self._seed_names("ranks"), draws=ranks.DRAWS)
         drawn = []
         for name in able:
             block = self._blocks[name, metric]
             chosen = ~np.isnan(block.used)
+            if depth is not None:
+                chosen &= np.isin(block.targets, self._code_of(depth))
             drawn.append(resampler.draws(block.used[chosen], block.targets[chosen], block.scenes[chosen], rule))
         if len(able) < 2:
             return {**found, **dict.fromkeys(able, "there is no other to rank it against")}
@@ -216,7 +223,7 @@ class Board:
         if figure["value"] is None:
             return "nothing was measured"
         if oracle:
-            return "an oracle is given the reference, and takes no part"
+            return "an oracle is given the reference, and takes no part" if self.blind is None else _TOLD
         if len(self.ran[name]) < len(self.runnable):
             return f"it ran on {len(self.ran[name])} of {len(self.runnable)} scenes"
         if len(self.covered[name]) < len(self.targets):
@@ -236,7 +243,7 @@ class Board:
         were computed, never from the cache; ``peak_mb`` is the greatest growth of memory in any cell.
         """
         counts = self._ranking.group_by("separator").agg(
-            pairs=pl.len(),
+            pairs=(pl.col("state") != "empty").sum(),
             failures=(pl.col("state") == "failed").sum(),
             skips=(pl.col("state") == "skipped").sum(),
             not_run=(pl.col("state") == "not run").sum(),
@@ -262,59 +269,6 @@ class Board:
             .sort("separator")
         )
 
-    def _figure(
-        self, block: _Block | None, codes: Codes, rule: Aggregation, among: Codes | None = None
-    ) -> dict[str, Any]:
-        if block is None:
-            return dict.fromkeys(("due", "measured", "imputed", "dropped", "skipped", "not_run"), 0) | {
-                "note": "no target sounds in any scene"
-            }
-        inside = np.isin(block.targets, codes)
-        if among is not None:
-            inside &= np.isin(block.scenes, among)
-        state, has_value = block.state[inside], ~np.isnan(block.used[inside])
-        failed, measured, skipped, not_run = (
-            int((state == name).sum()) for name in ("failed", "measured", "skipped", "not run")
-        )
-        # Where nothing was measured there is no figure for a failure to be counted in.
-        imputed = int(((state == "failed") & has_value).sum()) if measured else 0
-        due = failed + measured
-        figure = {
-            "due": due,
-            "measured": measured,
-            "imputed": imputed,
-            "dropped": failed - imputed,
-            "skipped": skipped,
-            "not_run": not_run,
-            "coverage": measured / due if due else None,
-        }
-        if not measured:
-            return figure | {"note": block.commonest_reason(inside)}
-        chosen = np.flatnonzero(inside)[has_value]
-        values, classes, scenes = block.used[chosen], block.targets[chosen], block.scenes[chosen]
-        value = rule(values, classes, np.ones((1, len(values))))[0]
-        interval = self._resampler.interval(values, classes, scenes, rule)
-        return figure | {"value": float(value), "low": interval.low, "high": interval.high, "note": interval.note}
-
-
-@dataclass(frozen=True)
-class _Block:
-    """The outcomes of one separator and metric as arrays of one length."""
-
-    state: np.ndarray
-    used: Array
-    targets: Codes
-    scenes: Codes
-    reasons: pl.Series
-
-    def commonest_reason(self, inside: np.ndarray) -> str:
-        asked = inside & (self.state != "not run")
-        said = self.reasons.filter(pl.Series(asked if asked.any() else inside)).drop_nulls()
-        if not len(said):
-            return "nothing was measured"
-        counted = said.value_counts().sort("count", said.name, descending=[True, False])
-        return str(counted[said.name][0])
-
 
 def boards(results: Results, run: str | None = None) -> list[Board]:
     """The boards of one run, or of the newest cells over all runs, sorted by data set, split and protocol.
@@ -331,6 +285,8 @@ def boards(results: Results, run: str | None = None) -> list[Board]:
         for name, entry in manifest.datasets.items()
     }
     by_scene = _by(scenes, ("dataset", "split"))
+    any_blind = (cells["protocol"] == PROTOCOL).any()
+    swept, detections = (results.swept(), results.detections()) if any_blind else (pl.DataFrame(), pl.DataFrame())
     found = []
     for (dataset, split, protocol), part in sorted(_by(cells, ("dataset", "split", "protocol")).items()):
         if (dataset, split) not in entries:
@@ -345,21 +301,17 @@ def boards(results: Results, run: str | None = None) -> list[Board]:
             raise ResultsError(f"{results.folder / 'runs'}: data set {dataset!r}: {error}") from error
         if not headline:
             raise ResultsError(f"{results.folder / 'runs'}: data set {dataset!r} has no headline column")
-        rows, elsewhere = score_rows(part, scores), score_rows(named[dataset, split], scores)
-        left_out = left_out_pairs(rows, elsewhere.join(part.select("scene").unique(), on="scene", how="semi"))
         described = _described(part, known, dataset, split)
-        found.append(
-            Board(
-                dataset=dataset,
-                split=split,
-                protocol=protocol,
-                entry=entry,
-                cells=part,
-                scenes=described,
-                outcomes=outcomes(part, rows, described, left_out, headline=headline),
-                left_out=left_out,
-            )
-        )
+        blind = None
+        if protocol == PROTOCOL:
+            left_out = left_out_pairs(score_rows(part.clear(), scores))
+            judged = blind_outcomes(part, scores, described, headline=headline, imputed=IMPUTED)
+            blind = Blind(part, scores, swept, detections, described)
+        else:
+            rows, elsewhere = score_rows(part, scores), score_rows(named[dataset, split], scores)
+            left_out = left_out_pairs(rows, elsewhere.join(part.select("scene").unique(), on="scene", how="semi"))
+            judged = outcomes(part, rows, described, left_out, headline=headline)
+        found.append(Board(dataset, split, protocol, entry, part, described, judged, left_out, blind))
     return found
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from reports.aggregate import parse_column
+from reports.aggregate import column_depth, parse_column
+from reports.blind_text import blind_lines
 from reports.results import Results
 from reports.schema import MetricEntry
 from reports.tables import Board, boards
@@ -45,8 +46,10 @@ def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:
         metric, aggregation = parse_column(column)
         entry = metrics.get(metric)
         title = f"{entry.title} ({entry.unit})" if entry and entry.unit else entry.title if entry else metric
-        table.add_column(f"{title}\n{aggregation.words}", justify="right", max_width=_FIGURE_WIDTH)
-    table.add_column("targets", justify="right", no_wrap=True)
+        depth = column_depth(column)
+        words = aggregation.words if depth is None else f"{aggregation.within} over scenes, depth {depth}"
+        table.add_column(f"{title}\n{words}", justify="right", max_width=_FIGURE_WIDTH)
+    table.add_column("targets" if board.blind is None else "depths", justify="right", no_wrap=True)
     table.add_column("scenes", justify="right", no_wrap=True)
     table.add_column("failed", justify="right", no_wrap=True)
     figures = {
@@ -60,7 +63,9 @@ def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None).print(table)
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
-    return "\n".join([*lines, *_remarks(board, left_out=len(board.columns) - len(shown))]) + "\n"
+    remarks = _remarks(board, left_out=len(board.columns) - len(shown))
+    more = blind_lines(board.blind, width) if board.blind else []
+    return "\n".join([*lines, *remarks, *more]) + "\n"
 
 
 def _order(figure: Mapping[str, Any] | None) -> tuple[bool, float]:

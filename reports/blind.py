@@ -1,0 +1,82 @@
+"""What a board of blind scenes has beside its table: detection, the split of the loss, curves over thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import polars as pl
+
+from reports.detection import DETECTION_FIGURES, detection_figures
+from reports.loss_split import SPLITS, Quadruple, loss_split, quadruples
+from reports.thresholds import threshold_curves
+
+PROTOCOL: Final = "scene"
+RANKED: Final = "capi_sdri@dcase2026"
+"""The metric whose loss is split, and whose curve over thresholds is drawn."""
+IMPUTED: Final = (RANKED, "ca_sdri@dcase2025", "casa_sdri_st@1", "casa_sdri_st_union@1")
+"""Metrics in which doing nothing earns nothing, so that a failure may be counted as that."""
+SHOWN_DEPTHS: Final = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Blind:
+    """The rows behind one board of blind scenes.
+
+    ``cells`` are those of the board, with ``oracle``; ``scores`` and ``detections`` those of the whole folder, the
+    scores with those of the grid of thresholds; ``scenes`` says how long each is, and which recordings are behind it.
+    """
+
+    cells: pl.DataFrame
+    scores: pl.DataFrame
+    swept: pl.DataFrame
+    detections: pl.DataFrame
+    scenes: pl.DataFrame
+
+    @cached_property
+    def detection(self) -> pl.DataFrame:
+        """mAP, F1 and PSDS by system and depth; see :mod:`reports.detection`."""
+        seconds = dict(self.scenes.select("scene", "seconds").drop_nulls().iter_rows())
+        rows = self._named(self.detections).filter(pl.col("depth").is_in(SHOWN_DEPTHS))
+        frames = [pl.DataFrame(schema={"separator": pl.String(), **DETECTION_FIGURES})]
+        for (system,), part in sorted(rows.partition_by("separator", as_dict=True).items()):
+            figures = detection_figures(part, recordings=self._recordings, seconds=seconds, names=(str(system),))
+            frames.append(figures.select(pl.lit(system).alias("separator"), *DETECTION_FIGURES))
+        return pl.concat(frames)
+
+    @cached_property
+    def splits(self) -> pl.DataFrame:
+        """How the loss of each system divides into detection and separation; see :mod:`reports.loss_split`."""
+        rows = self._named(self.scores).filter(
+            (pl.col("metric") == RANKED) & pl.col("target").is_null() & pl.col("depth").is_in(SHOWN_DEPTHS)
+        )
+        found = [loss_split(rows, one, recordings=self._recordings) for one in self._quadruples]
+        return pl.concat([pl.DataFrame(schema=SPLITS), *found])
+
+    @cached_property
+    def curves(self) -> pl.DataFrame:
+        """The ranked metric against the threshold, by system and depth; see :mod:`reports.thresholds`."""
+        rows = self._named(self.swept).filter(pl.col("metric") == RANKED)
+        return threshold_curves(rows, recordings=self._recordings)
+
+    @property
+    def _quadruples(self) -> list[Quadruple]:
+        """Real systems with their oracles: a part is real where a system that it is in is told nothing."""
+        told = dict(self.cells.select("separator", pl.col("oracle").fill_null(False)).unique().iter_rows())
+        pairs = {tuple(name.split("+", 1)): oracle for name, oracle in told.items() if "+" in name}
+        real = [pair for pair, oracle in pairs.items() if not oracle]
+        return quadruples(
+            told,
+            oracle_taggers={tagger for tagger, _ in pairs} - {tagger for tagger, _ in real},
+            oracle_separators={separator for _, separator in pairs} - {separator for _, separator in real},
+        )
+
+    @property
+    def _recordings(self) -> Mapping[str, Sequence[str]]:
+        return dict(self.scenes.select("scene", "recordings").iter_rows())
+
+    def _named(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows of the board's cells, each with its system and scene."""
+        return rows.join(self.cells.select("key", "separator", "scene"), on="key", how="inner")

@@ -1,0 +1,75 @@
+"""What a board of blind scenes has beside its table, as plain text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any, Final
+
+import polars as pl
+
+from reports.blind import SHOWN_DEPTHS, Blind
+
+_FIGURES: Final = {"map": "mAP", "f1_micro": "F1 micro", "f1_macro": "F1 macro"}
+
+
+def blind_lines(blind: Blind, width: int) -> list[str]:
+    """Detection by depth, and the split of the loss where there are the systems for it."""
+    return [*_detection(blind, width), *_splits(blind, width)]
+
+
+def _detection(blind: Blind, width: int) -> list[str]:
+    found = {(row["separator"], row["depth"], row["figure"]): row["value"] for row in blind.detection.to_dicts()}
+    if not found:
+        return []
+    heads = [f"{title}\ndepth {depth}" for title in _FIGURES.values() for depth in SHOWN_DEPTHS]
+    rows = []
+    for system in sorted({system for system, _, _ in found}):
+        values = [found.get((system, depth, name)) for name in _FIGURES for depth in SHOWN_DEPTHS]
+        rows.append([system, *(_plain(value, 3) for value in values)])
+    return ["", *_table("detection", ["system", *heads], rows, width)]
+
+
+def _splits(blind: Blind, width: int) -> list[str]:
+    splits = blind.splits.filter(pl.col("total").is_not_null())
+    if splits.is_empty():
+        return []
+    heads = ["system", "against", "depth", "score (dB)", "lost in detection", "lost in separation", "oracles", "scenes"]
+    rows = [
+        [
+            f"{row['tagger']}+{row['separator']}",
+            f"{row['oracle_tagger']}+{row['oracle_separator']}",
+            str(row["depth"]),
+            _plain(row["score"], 2),
+            _with_interval(row, "detection"),
+            _with_interval(row, "separation"),
+            _plain(row["score_oracle"], 2),
+            str(row["scenes"]),
+        ]
+        for row in splits.to_dicts()
+    ]
+    return ["", *_table("what is lost against the oracles", heads, rows, width)]
+
+
+def _with_interval(row: dict[str, Any], share: str) -> str:
+    low, high = row[f"{share}_low"], row[f"{share}_high"]
+    interval = "" if low is None else f" [{_plain(low, 2)}, {_plain(high, 2)}]"
+    return _plain(row[share], 2) + interval
+
+
+def _plain(value: float | None, places: int) -> str:
+    return "–" if value is None else f"{round(value, places) + 0.0:.{places}f}"
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None)
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="left" if place == 0 else "right", no_wrap=place == 0)
+    for row in rows:
+        table.add_row(*row)
+    stream = io.StringIO()
+    Console(file=stream, width=width, color_system=None).print(table)
+    return [line.rstrip() for line in stream.getvalue().splitlines()]

@@ -13,7 +13,7 @@ from bench.analysis.dispatch import Named
 from bench.analysis.settings import AnalysisSettings
 from bench.analysis.walk import Spans
 from bench.describe import say
-from bench.execute import seed_everything
+from bench.seeding import seed_everything
 from separators.adapt import extract
 from separators.base import Context, Query
 

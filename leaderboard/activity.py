@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 MOST_STEPS: Final = 600
@@ -29,9 +29,9 @@ def steps(
     seconds: float,
     most: int = MOST_STEPS,
 ) -> list[Step]:
-    """A class's activity as steps of equal length; of several probabilities that share a step, the highest counts.
+    """A class's activity in few steps: of several probabilities that share one, the highest counts.
 
-    Where no tagger was asked there are no probabilities, and the spans alone are the steps.
+    Equal neighbours are joined. Where no tagger was asked there are no probabilities, and the spans are the steps.
 
     Args:
         activity: probability per ``step_seconds``, None where unknown.
@@ -43,14 +43,17 @@ def steps(
     if not activity:
         return [Step(start, min(end, seconds), 1.0, active=True) for start, end in spans]
     share = -(-len(activity) // most)
-    found = []
+    found: list[Step] = []
     for first in range(0, len(activity), share):
         start, end = first * step_seconds, min((first + share) * step_seconds, seconds)
         if end <= start:
             break
         known = [value for value in activity[first : first + share] if value is not None]
         active = any(start < stop and end > begin for begin, stop in spans)
-        found.append(Step(start, end, max(known, default=None), active))
+        step = Step(start, end, max(known, default=None), active)
+        if found and (found[-1].probability, found[-1].active) == (step.probability, step.active):
+            step = replace(step, start=found.pop().start)
+        found.append(step)
     return found
 
 

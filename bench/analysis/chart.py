@@ -23,6 +23,9 @@ _FILL: Final = 0.86
 _TOLD: Final = 0.3
 """Height where no tagger was asked, and spans are all there is."""
 _UNKNOWN_HEIGHT: Final = 0.3
+_DPI: Final = 160
+_TALLEST: Final = 16_000
+"""Pixels of the PNG: image viewers refuse much more."""
 _INDENT: Final = "\N{EM SPACE}"
 _WIDTH, _ROW, _MARGIN = 9.0, 0.3, 0.55
 
@@ -50,11 +53,18 @@ def draw_chart(folder: Path, tree: SceneTree) -> str:
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "stemtree", "font.size": 10}):
         figure = Figure(figsize=(_WIDTH, _MARGIN + _ROW * len(tree.classes)), layout="constrained")
         figure.set_facecolor(_GROUND)
-        _draw(figure.add_subplot(), tree)
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        _draw(axes, tree)
+        # Names are aligned on the left, where indentation shows depth: move them out by the width of the widest. One
+        # renderer measures them all; each would make its own, as large as the figure.
+        renderer = canvas.get_renderer()
+        widest = max(label.get_window_extent(renderer).width for label in axes.get_yticklabels())
+        axes.tick_params(axis="y", pad=8 + widest * 72 / figure.dpi)
+        dpi = min(_DPI, _TALLEST / figure.get_figheight())
+        figure.savefig(folder / Path(CHART_FILE).with_suffix(".png"), dpi=dpi, metadata={"Software": None})
         FigureCanvasSVG(figure)
         figure.savefig(folder / CHART_FILE, metadata={"Date": None, "Creator": None})
-        FigureCanvasAgg(figure)
-        figure.savefig(folder / Path(CHART_FILE).with_suffix(".png"), dpi=160, metadata={"Software": None})
     path = folder / CHART_FILE
     path.write_text(_with_dark_shades(path.read_text(encoding="utf-8")), encoding="utf-8")
     return CHART_FILE
@@ -80,11 +90,6 @@ def _draw(axes: Axes, tree: SceneTree) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(_MUTED)
-    # Names are aligned on the left, where indentation shows depth: move them out by the width of the widest.
-    figure = axes.figure
-    figure.canvas.draw()
-    widest = max(label.get_window_extent().width for label in axes.get_yticklabels())
-    axes.tick_params(axis="y", pad=8 + widest * 72 / figure.dpi)
 
 
 def _draw_class(axes: Axes, entry: ClassEntry, bottom: float, *, step: float, seconds: float) -> None:

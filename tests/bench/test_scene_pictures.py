@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 from matplotlib import colormaps
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.image import imread
 
-from bench.analysis import pictures
+from bench.analysis import chart, pictures
 from bench.analysis.pictures import add_pictures, mel_power
 from bench.analysis.tree import ClassEntry, RecordingEntry, SceneTree, Span, read_scene
 from ontology import Ontology
@@ -144,3 +145,16 @@ def test_the_chart_names_each_class_once_in_the_order_of_the_tree_in_both_themes
     inks = set(re.findall(r"(?:fill|stroke): (#\w{6})", svg.replace(dark.group(0), "")))
     assert inks <= recoloured | {"#000000"}
     assert (tmp_path / "activity.png").is_file()
+
+
+def test_a_tall_chart_takes_the_memory_of_one_and_stays_within_what_viewers_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    make = RendererAgg.__init__
+    monkeypatch.setattr(RendererAgg, "__init__", lambda self, *size: (made.append(size), make(self, *size))[1])
+    monkeypatch.setattr(chart, "_TALLEST", 900)
+    tree = scene(tmp_path, tone(440, 1.0), {node.name: None for node in ONTO.at_depth(2)})
+    add_pictures(tmp_path, tree)
+    assert len(made) < 10, "each renderer holds a whole picture: there must not be one per class"
+    assert imread(tmp_path / "activity.png").shape[0] == pytest.approx(900, abs=1)

@@ -17,6 +17,11 @@ def test_the_last_step_ends_with_the_recording() -> None:
     assert found == [Step(0.0, 1.0, 0.1, active=False), Step(1.0, 1.5, 0.9, active=True)]
 
 
+def test_equal_neighbours_are_one_step() -> None:
+    found = steps([0.0, 0.0, 1.0, 1.0, None, None], [(2.0, 3.5)], step_seconds=1.0, seconds=6.0)
+    assert [(step.start, step.end, step.probability) for step in found] == [(0, 2, 0.0), (2, 4, 1.0), (4, 6, None)]
+
+
 def test_unknown_is_not_zero() -> None:
     looks = [look for look, _ in runs(steps([None, 0.0], [], step_seconds=1, seconds=2), seconds=2)]
     assert looks == ["unknown", "heard"]

@@ -1,12 +1,13 @@
 """Detection over a whole set: average precision, F1 and PSDS of one system, by depth, with intervals.
 
-A class whose state nobody can tell in a scene (truth null) enters nothing there.
+A class whose state nobody can tell in a scene (truth null) enters nothing there. A class without a row in a scene is
+absent from it, was not predicted, and has no score.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ import polars as pl
 
 from reports.aggregate import Array, weighted_mean
 from reports.bootstrap import Interval, Resampler
-from reports.psds import SCENARIOS, Scenario, Track, psds_draws, statistics
+from reports.psds import SCENARIOS, Track, psds_draws, statistics
 
 DETECTION_FIGURES: Final = pl.Schema(
     {
@@ -27,9 +28,14 @@ DETECTION_FIGURES: Final = pl.Schema(
         "scenes": pl.Int64(),
         "classes": pl.Int64(),  # that sound in some scene: those that a mean over classes is taken over
         "unknown": pl.Int64(),  # pairs of scene and class left out because nobody can tell
-        "untold": pl.Int64(),  # pairs of which the system cannot tell: ranked below all others
+        "untold": pl.Int64(),  # pairs of scene and such a class without a score: ranked below all others
     }
 )
+_ABSENT: Final = dict.fromkeys(("score", "spans", "segments", "segment_seconds", "hop_seconds")) | {
+    "truth": 0,
+    "predicted": False,
+}
+"""What stands for a class in a scene where it has no row."""
 _PSDS_DRAWS: Final = 200
 """PSDS is drawn anew from all its curves: more draws would cost minutes."""
 
@@ -53,25 +59,30 @@ def detection_figures(
         detections: one row per scene, class and depth: ``scene, mid, depth, truth`` (1, 0 or null), ``score``,
             ``predicted``, and for PSDS ``spans, segments, segment_seconds, hop_seconds`` as in the results folder.
         recordings: independent recordings behind each scene: what intervals resample.
-        seconds: length of each scene.
+        seconds: length of each scene that the system was asked about, those without any row among them.
         names: what seeds the draws.
 
     Raises:
-        ValueError: a class is given twice for a scene and depth, or sounds there at no time; the message names both.
+        ValueError: a class is given twice for a scene and depth, sounds there at no time, or in a scene that the system
+            was not asked about; the message names both.
     """
-    _check(detections)
+    _check(detections, seconds)
     seeds, rows = tuple(names), []
     for (depth,), table in sorted(detections.group_by("depth"), key=lambda item: item[0]):
         rows += _at_depth(table.sort("scene", "mid"), recordings, seconds, (*seeds, f"depth {depth}"))
     return pl.DataFrame(rows, schema=DETECTION_FIGURES, orient="row")
 
 
-def _check(detections: pl.DataFrame) -> None:
+def _check(detections: pl.DataFrame, asked: Collection[str]) -> None:
     key = ["scene", "depth", "mid"]
     twice = detections.filter(pl.struct(key).is_duplicated())
     if len(twice):
         scene, depth, mid = twice.select(key).row(0)
         raise ValueError(f"scene {scene!r} has two rows of {mid} at depth {depth}: give one system's, once")
+    elsewhere = detections.filter(~pl.col("scene").is_in(list(asked)))
+    if len(elsewhere):
+        scene, depth, mid = elsewhere.select(key).row(0)
+        raise ValueError(f"scene {scene!r} has a row of {mid} at depth {depth}, but no length: give it in seconds")
     if "spans" in detections:
         never = detections.filter((pl.col("truth") == 1) & (pl.col("spans").list.len().fill_null(0) == 0))
         if len(never):
@@ -82,52 +93,62 @@ def _check(detections: pl.DataFrame) -> None:
 def _at_depth(
     table: pl.DataFrame, recordings: Mapping[str, Sequence[str]], seconds: Mapping[str, float], names: Sequence[str]
 ) -> list[tuple[Any, ...]]:
-    scenes = sorted(table["scene"].unique())
-    known = table.filter(pl.col("truth").is_not_null())
-    place = {scene: index for index, scene in enumerate(scenes)}
+    scenes = sorted(seconds)
     resampler = Resampler.of([recordings[scene] for scene in scenes], names=names)
     weights = np.concatenate([np.ones((1, len(scenes))), resampler.weights])
-    classes = [
-        _Class(group, np.array([place[scene] for scene in group["scene"]], dtype=np.int64))
-        for _, group in known.group_by("mid", maintain_order=True)
-    ]
+    classes = [_Class(rows, scenes) for _, rows in table.group_by("mid", maintain_order=True)]
     sounding = [one for one in classes if one.truth.any()]
     figures = {
-        "map": _mean_over(sounding, [average_precision(c.truth, c.scores, weights[:, c.scenes]) for c in sounding]),
+        "map": _mean_over(sounding, [average_precision(c.truth, c.scores, weights[:, c.known]) for c in sounding]),
         "f1_micro": f1(sum((one.counts(weights) for one in classes), np.zeros((3, len(weights))))),
         "f1_macro": _mean_over(sounding, [f1(one.counts(weights)) for one in sounding]),
     }
-    if "segments" in table and known["segments"].is_not_null().any():
-        timed = known.filter(pl.col("mid").is_in(known.filter(pl.col("truth") == 1)["mid"].unique().to_list()))
+    if sounding and "segments" in table and table["segments"].is_not_null().any():
         few = dict(zip(scenes, weights[: 1 + _PSDS_DRAWS].T, strict=True))
-        figures |= {one.name: _psds(timed, one, seconds, few) for one in SCENARIOS}
-    told = (len(scenes), len(sounding), len(table) - len(known), known["score"].null_count())
-    everything = np.arange(len(scenes))
+        tracks = [track for one in sounding for track in one.tracks(seconds)]
+        figures |= {one.name: psds_draws(statistics(tracks, one), one, few) for one in SCENARIOS}
+    untold = sum(int(np.isneginf(one.scores).sum()) for one in sounding)
+    told = (len(scenes), len(sounding), table["truth"].null_count(), untold)
     rows = []
     for name, drawn in figures.items():
         value = None if math.isnan(drawn[0]) else float(drawn[0])
         interval = (
             Interval(None, None, "no class of this depth sounds in any scene")
             if value is None
-            else resampler.interval_of(drawn[1:], everything)
+            else resampler.interval_of(drawn[1:], np.arange(len(scenes)))
         )
         rows.append((table["depth"][0], name, value, interval.low, interval.high, interval.note, *told))
     return rows
 
 
 class _Class:
-    """One class in all scenes where its state is known."""
+    """One class in all scenes where its state is known: ``known`` are their places."""
 
-    def __init__(self, rows: pl.DataFrame, scenes: np.ndarray) -> None:
-        self.scenes = scenes
-        self.truth = rows["truth"].to_numpy() == 1
-        self.scores = rows["score"].fill_null(-math.inf).fill_nan(-math.inf).to_numpy()
-        self._predicted = rows["predicted"].to_numpy()
+    def __init__(self, rows: pl.DataFrame, scenes: Sequence[str]) -> None:
+        self._mid = rows["mid"][0]
+        self._rows = {row["scene"]: row for row in rows.iter_rows(named=True)}
+        given = [self._rows.get(scene, _ABSENT) for scene in scenes]
+        self.known = np.array([place for place, row in enumerate(given) if row["truth"] is not None], dtype=np.int64)
+        self._scenes = [scenes[place] for place in self.known]
+        judged = [given[place] for place in self.known]
+        self.truth = np.array([row["truth"] == 1 for row in judged], dtype=bool)
+        self._predicted = np.array([row["predicted"] for row in judged], dtype=bool)
+        scores = np.array([row["score"] for row in judged], dtype=float)
+        self.scores = np.where(np.isnan(scores), -np.inf, scores)
 
     def counts(self, weights: Array) -> Array:
-        """Hits, false alarms and misses under each row of ``weights`` (draws, all scenes): (3, draws)."""
+        """Hits, false alarms and misses under each row of ``weights`` (draws, scenes): (3, draws)."""
         kinds = (self.truth & self._predicted, ~self.truth & self._predicted, self.truth & ~self._predicted)
-        return np.stack([weights[:, self.scenes[kind]].sum(axis=1) for kind in kinds])
+        return np.stack([weights[:, self.known[kind]].sum(axis=1) for kind in kinds])
+
+    def tracks(self, seconds: Mapping[str, float]) -> Iterator[Track]:
+        """What PSDS needs to know of the class, scene by scene."""
+        for scene in self._scenes:
+            row, whole = self._rows.get(scene, _ABSENT), seconds[scene]
+            hop, length = row["hop_seconds"] or whole, row["segment_seconds"] or whole
+            spans = tuple((start, end) for start, end in row["spans"] or ()) if row["truth"] == 1 else ()
+            scores = steps(np.array(row["segments"] or [math.nan], dtype=float), length, hop, whole)
+            yield Track(scene, self._mid, spans, scores, step_seconds=hop, seconds=whole)
 
 
 def average_precision(truth: np.ndarray, scores: Array, weights: Array) -> Array:
@@ -169,19 +190,6 @@ def _mean_over(classes: Sequence[_Class], by_class: Sequence[Array]) -> Array:
         return np.full(1, np.nan)
     values = np.stack(by_class, axis=1)
     return weighted_mean(values, (~np.isnan(values)).astype(float))
-
-
-def _psds(known: pl.DataFrame, scenario: Scenario, seconds: Mapping[str, float], weights: Mapping[str, Array]) -> Array:
-    found = statistics((_track(row, seconds[row["scene"]]) for row in known.iter_rows(named=True)), scenario)
-    return psds_draws(found, scenario, weights)
-
-
-def _track(row: Mapping[str, Any], seconds: float) -> Track:
-    hop, length = row["hop_seconds"] or seconds, row["segment_seconds"] or seconds
-    segments = np.array(row["segments"] or [math.nan], dtype=float)
-    spans = tuple((start, end) for start, end in row["spans"] or ()) if row["truth"] == 1 else ()
-    scores = steps(segments, length, hop, seconds)
-    return Track(row["scene"], row["mid"], spans, scores, step_seconds=hop, seconds=seconds)
 
 
 def steps(segments: Array, segment_seconds: float, hop_seconds: float, seconds: float) -> Array:

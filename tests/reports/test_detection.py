@@ -108,6 +108,24 @@ def test_a_class_that_the_system_cannot_tell_is_worth_what_chance_is() -> None:
     assert figures["f1_micro"]["value"] == 0
 
 
+def test_a_class_without_a_row_in_a_scene_is_absent_there_and_was_not_predicted() -> None:
+    generator = np.random.default_rng(2)
+    truth = (generator.random((12, 2)) < 0.4).astype(float)
+    scores = np.where(generator.random((12, 2)) < 0.5, generator.random((12, 2)), math.nan)
+    whole = rows_of(truth, scores, ~np.isnan(scores))
+    sparse = whole.filter((pl.col("truth") == 1) | pl.col("score").is_not_null())
+    assert sparse["scene"].n_unique() < 12
+    seconds, recordings = {f"s{n}": 10.0 for n in range(12)}, {f"s{n}": (str(n),) for n in range(12)}
+    given = {"seconds": seconds, "recordings": recordings}
+    assert figures_of(sparse, **given) == figures_of(whole, **given)
+
+
+def test_a_row_of_a_scene_that_the_system_was_not_asked_about_is_refused() -> None:
+    rows = rows_of(np.ones((2, 1)), np.ones((2, 1)), np.ones((2, 1), bool))
+    with pytest.raises(ValueError, match=r"scene 's1' has a row of /m/0 at depth 1, but no length"):
+        figures_of(rows, seconds={"s0": 1.0})
+
+
 def test_a_depth_at_which_nothing_sounds_has_no_value_and_says_why() -> None:
     figures = figures_of(rows_of(np.zeros((3, 2)), np.ones((3, 2)), np.ones((3, 2), bool)))
     for name in ("map", "f1_micro", "f1_macro"):

@@ -44,7 +44,7 @@ def check(plugin: str, pairs: tuple[str, ...], device: str, seconds: float, as_j
     try:
         cases[0].isolation.start()
     except NotStartedError as error:
-        raise PluginError(str(error)) from error
+        raise PluginError(" ".join(str(error).split())) from error
     results = [case.result() for case in track(cases, total=len(cases), label=f"check {option_name(plugin)}")]
     cases[0].isolation.close()
     if as_json:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import torch
 
+from separators.adapt_parser import parse_mixture
+from separators.base import Context, Estimates
+from separators.conformance.recordings import ODD_RATES, SHORT
 from separators.conformance.subject import ParserSubject
 from taggers.conformance.cases import Check, NotApplicable, Violation
-from taggers.conformance.subject import sound
-
-SHORT = (1, 2, 101)
+from taggers.conformance.subject import SECONDS, sound
 
 
 def rows(subject: ParserSubject) -> str:
@@ -51,6 +52,22 @@ def scores(subject: ParserSubject) -> str:
     return f"{len(found.scores)} in 0..1"
 
 
+def rate(subject: ParserSubject) -> str:
+    """Recordings at other rates come back at their own rate and length, for the adapter resamples around it."""
+    for each in ODD_RATES:
+        _through_adapter(subject, sound(subject.channels, round(SECONDS * each) + 1, each), each)
+    return f"{', '.join(map(str, ODD_RATES))} Hz"
+
+
+def channels(subject: ParserSubject) -> str:
+    """Mono and stereo come back in their layout: the adapter mixes."""
+    seen = []
+    for count in (1, 2):
+        found = _through_adapter(subject, sound(count, subject.samples, subject.rate), subject.rate)
+        seen.append(f"{count} in, {found.audio.shape[1]} out")
+    return "; ".join(seen)
+
+
 def length(subject: ParserSubject) -> str:
     """Recordings of an odd number of samples, and of hardly any, come back at their length: real ones are not round."""
     lengths = (*SHORT, round(1.37 * subject.samples) | 1)
@@ -63,6 +80,13 @@ def length(subject: ParserSubject) -> str:
     return f"{', '.join(map(str, lengths))} samples"
 
 
+def _through_adapter(subject: ParserSubject, audio: torch.Tensor, rate: int) -> Estimates:
+    found = parse_mixture(subject.plugin, audio, rate, subject.vocabulary, context=Context(device=subject.device))
+    if not bool(torch.isfinite(found.audio).all()):
+        raise Violation(f"audio of {tuple(audio.shape)} at {rate} Hz is not finite")
+    return found
+
+
 def _must_be_listed(subject: ParserSubject, targets: object, listed: tuple[object, ...]) -> None:
     assert isinstance(targets, tuple | list)
     for target in targets:
@@ -73,4 +97,6 @@ def _must_be_listed(subject: ParserSubject, targets: object, listed: tuple[objec
 ROWS = Check("rows", rows, "return Estimates(audio, targets=...) with one target of the vocabulary per row")
 VOCABULARY = Check("vocabulary", vocabulary, "drop what was found outside the vocabulary that is handed over")
 SCORES = Check("scores", scores, "give each row a confidence between 0 and 1, e.g. the sigmoid of its logit")
+RATE = Check("rate", rate, "take the rate from context.sample_rate, or declare sample_rate to be resampled for")
+CHANNELS = Check("channels", channels, "declare channels = 1 or 2 if it takes no other; the adapter does the rest")
 LENGTH = Check("length", length, "return exactly mixture.shape[-1] samples: pad before the transform, cut after it")

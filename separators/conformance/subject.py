@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any
 
 import torch
 
@@ -13,7 +11,6 @@ from separators.adapt import extract
 from separators.base import Context, Estimates, Parser, Query, Separator
 from separators.conformance.queries import askable, queries_for, tensors_of, vocabulary
 from taggers.conformance.cases import Violation
-from taggers.conformance.isolation import Recipe
 from taggers.conformance.subject import SECONDS, Asking, Outputs, Subject, tensor
 
 
@@ -65,9 +62,6 @@ class ParserSubject(Subject):
     noun = "parser"
     base = Parser
     plugin: Parser
-
-    def __init__(self, recipe: Recipe, load: Callable[[], Any]) -> None:
-        super().__init__(recipe, load)
 
     @cached_property
     def vocabulary(self) -> tuple[Target, ...]:

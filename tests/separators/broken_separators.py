@@ -413,6 +413,25 @@ class FindsTwiceAsSure(FindsAll):
         return Estimates(mixture[None], scores=(2.0,), targets=tuple(vocabulary[:1]))  # type: ignore[arg-type]
 
 
+class FindsAtOneRate(FindsAll):
+    """Takes any rate and works at one."""
+
+    sample_rate = None
+
+    def parse(self, mixture: torch.Tensor, vocabulary: tuple[object, ...], *, context: Context) -> Estimates:
+        if context.sample_rate != 16_000:
+            raise RuntimeError("16 kHz only")
+        return super().parse(mixture, vocabulary, context=context)
+
+
+class FindsInMono(FindsAll):
+    """Takes mono, without saying so."""
+
+    def parse(self, mixture: torch.Tensor, vocabulary: tuple[object, ...], *, context: Context) -> Estimates:
+        assert mixture.shape[0] == 1
+        return super().parse(mixture, vocabulary, context=context)
+
+
 class FindsShort(FindsAll):
     """Drops what does not fill a frame."""
 

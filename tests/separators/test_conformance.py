@@ -121,6 +121,8 @@ def test_a_sound_parser_passes_every_check(check: kit.Check) -> None:
         ("FindsOthers", "rows", "'Piano', which is not in the vocabulary", "one target"),
         ("FindsOthers", "vocabulary", "'Piano'", "drop what was found outside"),
         ("FindsTwiceAsSure", "scores", "a score of 2", "sigmoid"),
+        ("FindsAtOneRate", "rate", "16 kHz only", "declare sample_rate"),
+        ("FindsInMono", "channels", "AssertionError", "channels = 1"),
         ("FindsShort", "length", "0 samples came back for 1", "cut after it"),
     ],
 )

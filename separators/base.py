@@ -16,7 +16,7 @@ from ontology.targets import Target
 from taggers.base import Unavailable as Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from taggers.card import ModelCard
 
@@ -91,11 +91,11 @@ class Separator(ABC):
     """The family it is listed under, e.g. ``"oracle"``, ``"primitive"``, ``"uss"``."""
     sample_rate: ClassVar[int | None] = None
     """Rate in Hz at which it wants its audio; None for the recording's own."""
-    channels: ClassVar[int | None] = None
-    """1, 2, or None for any."""
-    segment_seconds: ClassVar[float | None] = None
+    channels: int | None = None
+    """1, 2, or None for any. This and the two below may be set on the instance, where options or weights decide."""
+    segment_seconds: float | None = None
     """Length of the segments it wants; None for the whole recording at once."""
-    context_seconds: ClassVar[float] = 0.0
+    context_seconds: float = 0.0
     """Overlap on either side of a segment, cross-faded by the adapter."""
     classes: ClassVar[tuple[str, ...] | _Any] = ANY
     """Names or mids of the classes it can extract (their descendants included), or :data:`ANY`."""
@@ -103,6 +103,8 @@ class Separator(ABC):
     """Complement targets it can extract, by label, e.g. ``("accompaniment",)``."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of :class:`Query` it cannot do without; see :data:`NEEDS`."""
+    max_examples: ClassVar[int | None] = 8
+    """Example clips that a query carries at most; None for all that there are, which asks for :meth:`encode`."""
     condition_size: ClassVar[int | None] = None
     """Length of the condition vectors it takes; None for any."""
     joint: ClassVar[bool] = False
@@ -130,6 +132,21 @@ class Separator(ABC):
 
     def weights_sha256(self) -> str | None:
         """SHA-256 of the weights in use, or None for a separator without any."""
+        return None
+
+    def encode(self, examples: Iterable[torch.Tensor], *, context: Context) -> torch.Tensor | None:
+        """Turn the example clips of a target into its condition, or None: the query carries the clips themselves.
+
+        Where it is overridden, the clips of a target are encoded once for all its queries, which then carry
+        ``condition`` in place of ``examples``.
+
+        Args:
+            examples: float32 ``(channels, samples)`` each, at the separator's rate and in its layout, read one by one.
+            context: seed and device.
+
+        Returns:
+            ``(dimensions,)``.
+        """
         return None
 
     def refuses(self, target: Target) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -83,6 +84,17 @@ def load_cnn14(checkpoint: Path | str | None = None, *, seed: int = 0) -> Loaded
     return _load("Cnn14", CNN14, checkpoint, seed)
 
 
+def cnn14_from(state: Mapping[str, torch.Tensor], *, origin: Path) -> Loaded:
+    """Cnn14 with weights that stand in the checkpoint of another model; its hash is of their names and values.
+
+    Raises:
+        ValueError: they are not those of this network; the message names ``origin``.
+    """
+    module = _build("Cnn14", 0)
+    fill(module, state, origin=origin, fixed=_FRONT_END)
+    return Loaded(module.eval().requires_grad_(False), _digest(module))
+
+
 def load_cnn14_decision_level_max(checkpoint: Path | str | None = None, *, seed: int = 0) -> Loaded:
     """Cnn14_DecisionLevelMax: maps float32 ``(batch, samples)`` at 32 kHz to a dict.
 
@@ -97,16 +109,21 @@ def _load(network: str, published: WeightsFile, checkpoint: Path | str | None, s
     found = None if checkpoint == RANDOM else find(published, checkpoint)
     if found is not None:
         _refuse_the_other(published, found)
+    module = _build(network, seed)
+    if found is not None:
+        state = state_dict(read_checkpoint(found.path), origin=found.path)
+        fill(module, state, origin=found.path, fixed=_FRONT_END)
+    return Loaded(module.eval().requires_grad_(False), found.sha256 if found else _digest(module))
+
+
+def _build(network: str, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs as well, for good
         module: nn.Module = getattr(_networks(), network)(
             sample_rate=SAMPLE_RATE, window_size=1024, hop_size=HOP, mel_bins=64, fmin=50, fmax=14_000,
             classes_num=LABELLED,
         )  # fmt: skip
-    if found is not None:
-        state = state_dict(read_checkpoint(found.path), origin=found.path)
-        fill(module, state, origin=found.path, fixed=_FRONT_END)
-    return Loaded(module.eval().requires_grad_(False), found.sha256 if found else _digest(module))
+    return module
 
 
 def _refuse_the_other(wanted: WeightsFile, found: FoundWeights) -> None:

@@ -1,53 +1,13 @@
-"""The tree that the public USS code makes of the ontology, and the scores it judges classes by.
-
-A class keeps the one parent through which a depth-first search comes to it first, so that 38 classes are missing below
-their other parents. Source: ``bytedance/uss`` at c19e2c5.
-"""
+"""The scores that the public USS code judges classes by, in the tree that it makes of the ontology."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-
 import numpy as np
 
-from ontology import Node, Ontology
+from ontology import Ontology
+from ontology.first_parents import labelled_below
+from ontology.first_parents import levels as levels
 from taggers.timeline import Timeline
-
-
-@cache
-def _paths() -> Mapping[str, tuple[Node, ...]]:
-    """The one path from a root to each class, both ends included, by mid."""
-    paths: dict[str, tuple[Node, ...]] = {}
-
-    def go(node: Node, above: tuple[Node, ...]) -> None:
-        if node.mid not in paths:
-            paths[node.mid] = (*above, node)
-            for child in node.children:
-                go(child, paths[node.mid])
-
-    for node in Ontology.audioset():
-        if not node.parents:
-            go(node, ())
-    return paths
-
-
-@cache
-def levels() -> Mapping[str, int]:
-    """Level of each class in the tree by mid, roots at 1; 7, 42, 286, 229, 63 and 5 classes at levels 1 to 6."""
-    return {mid: len(path) for mid, path in _paths().items()}
-
-
-@cache
-def _labelled_below() -> Mapping[str, tuple[int, ...]]:
-    """Indices of the labelled classes at or below each class in the tree, by mid."""
-    below: dict[str, list[int]] = {mid: [] for mid in _paths()}
-    for path in _paths().values():
-        index = path[-1].index
-        if index is not None:
-            for node in path:
-                below[node.mid].append(index)
-    return {mid: tuple(indices) for mid, indices in below.items()}
 
 
 def scores(timeline: Timeline) -> np.ndarray:
@@ -65,7 +25,7 @@ def scores(timeline: Timeline) -> np.ndarray:
     onto = Ontology.audioset()
     highest = np.full((len(clipwise), len(onto)), np.nan, dtype=np.float32)
     for node in onto:
-        indices = list(_labelled_below()[node.mid])
+        indices = list(labelled_below()[node.mid])
         if indices:
             highest[:, node.row] = clipwise[:, indices].max(axis=1)
     return highest

@@ -22,6 +22,7 @@ TRIVIAL_ABOVE_DB: Final = 30.0
 ABSENT_REASON: Final = "absent: the reference lies 60 dB or more under the mixture"
 TRIVIAL_REASON: Final = "trivial: the SDR of the mixture itself is above 30 dB"
 SET_REASON: Final = "a value over a whole set of clips: one clip has none"
+JOINT_REASON: Final = "judges what a system found in a blind scene: say protocol=scene"
 
 _OUT_OF_MEMORY: Final = (MemoryError, torch.OutOfMemoryError)
 
@@ -176,7 +177,7 @@ class _Found:
 
 def _found(metric: Metric, whole: _Signals, targets: list[_Target]) -> dict[int, _Found]:
     """What the metric finds by target, computed on the targets it is to see."""
-    if metric.scope == "set":
+    if metric.scope == "set" or "joint" in metric.needs:
         return {}
     if metric.scope == "scene":
         seen = [not target.absent for target in targets]
@@ -213,7 +214,8 @@ def _row(metric: Metric, index: int, found: _Found | None, target: _Target) -> S
         reason = f"the estimate has {target.broken} samples that are NaN or infinite"
         return ScoreRow(index, metric.id, None, "nan", reason)
     if found is None:
-        return ScoreRow(index, metric.id, None, "skip", SET_REASON)
+        reason = JOINT_REASON if "joint" in metric.needs else SET_REASON
+        return ScoreRow(index, metric.id, None, "skip", reason)
     if found.unavailable:
         return ScoreRow(index, metric.id, None, "skip", found.reason, unavailable=True)
     if found.failed:

@@ -7,6 +7,7 @@ import torch
 
 from bench.metrics.base import Metric, Scored, Shared
 from bench.metrics.energy import SDR
+from bench.metrics.joint_declared import CAPI_SDRI
 from bench.metrics.score import ScoreRow, score_cell
 
 RATE = 8_000
@@ -137,3 +138,10 @@ def test_other_weights_make_another_metric() -> None:
     one, two = (replace(SDR, name="learnt", weights_sha256=digit * 64) for digit in "ab")
     assert (one.id, two.id) == ("learnt@1+aaaaaaaa", "learnt@1+bbbbbbbb")
     assert SDR.id == "sdr@1"
+
+
+def test_a_metric_of_blind_scenes_is_skipped_where_the_classes_are_given(references: torch.Tensor) -> None:
+    row = score([CAPI_SDRI], references, references)[0]
+    assert (row.metric, row.status, row.value) == ("capi_sdri@dcase2026", "skip", None)
+    assert row.reason is not None
+    assert "protocol=scene" in row.reason

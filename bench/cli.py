@@ -18,6 +18,7 @@ import click
 
 from bench.commands_analyze import analyze
 from bench.commands_check import check
+from bench.commands_train import train
 from bench.import_options import IMPORT_HELP, import_options, reading_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class _Group(click.Group):
 
 _USER_ERRORS: Final = (
     "AnalysisError", "ConfigError", "DatasetError", "EstimatesError", "OptionError", "PluginError", "PoolError",
-    "ResultsError", "RunError", "SceneError", "SiteError", "SourceError", "Unavailable",
+    "ResultsError", "RunError", "SceneError", "SiteError", "SourceError", "TrainError", "Unavailable",
 )  # fmt: skip
 """Errors raised for users, by name: importing their modules to compare types would load torch for ``--help``."""
 
@@ -92,6 +93,7 @@ def main() -> None:
 
 main.add_command(analyze)
 main.add_command(check)
+main.add_command(train)
 
 
 @main.command()
@@ -118,7 +120,12 @@ _RUN_HELP: Final = """Run separators on data sets; OVERRIDES are NAME=VALUE in H
 
 \b
   separators, datasets   names (see `stemtree list`), or module:object; `mini` is the embedded data
-  suite                  a list of both: demo, primitives
+  suite                  a list of both: demo, primitives, scenes
+  protocol               query (default): the classes are known; scene: blind scenes, of which only the mixture is given
+  taggers, parsers       of blind scenes: each tagger with each separator is a system, 'nmf>hpss' are two in order of
+                         preference; parsers are systems by themselves
+  detect.threshold       when a class is active in a blind scene; more settings in detect
+  scenes.count, scenes.seed, scenes.manifest   which blind scenes
   data.NAME, data.root   where the data sets lie
   options.NAME.OPTION    options of a separator or data set; of module:object, NAME is the object's
   metrics                ids such as sdri@1; each data set's own unless said

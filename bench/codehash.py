@@ -114,8 +114,13 @@ def _lies_outside_libraries(top: str) -> bool:
     source = _source(top)
     if source is None:
         return False
-    libraries = [Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib", "platstdlib")]
-    return not any(source.resolve().is_relative_to(folder) for folder in libraries)
+    return not any(source.resolve().is_relative_to(folder) for folder in _library_folders())
+
+
+@cache
+def _library_folders() -> tuple[Path, ...]:
+    names = ("purelib", "platlib", "stdlib", "platstdlib")
+    return tuple(Path(sysconfig.get_path(name)).resolve() for name in names)
 
 
 @cache

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, cast
 
 from bench import plugins
@@ -109,13 +110,18 @@ def _is_told(part: Separator | Tagger | Parser) -> bool:
 
 def _code(made: Sequence[Separator | Tagger | Parser]) -> str:
     """Hash of the code of all parts, and of what stands around them."""
+    # Around a separator stands what does in the query protocol: one class has one hash in a process.
+    hashes = [code_hash(type(one), *(ADAPTER if isinstance(one, Separator) else ())) for one in made]
+    return _sha256([*hashes, _around(parser=isinstance(made[0], Parser))])
+
+
+@cache
+def _around(*, parser: bool) -> str:
+    """Hash of the code that hears, extracts and gates; once per process, as it reaches far."""
     from bench.blind.parsed import ParsedScene  # lazy: they draw on this module
     from bench.blind.tagged import TaggedScene
 
-    around = ParsedScene if isinstance(made[0], Parser) else TaggedScene
-    # Around a separator stands what does in the query protocol: one class has one hash in a process.
-    hashes = [code_hash(type(one), *(ADAPTER if isinstance(one, Separator) else ())) for one in made]
-    return _sha256([*hashes, code_hash(around)])
+    return code_hash(ParsedScene if parser else TaggedScene)
 
 
 def _card(spec: SystemSpec, cards: Sequence[ModelCard]) -> dict[str, Any]:

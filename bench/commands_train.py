@@ -1,0 +1,74 @@
+"""``stemtree train``: train a separator family on weakly labelled clips."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from bench.train import TrainReport
+
+INTERRUPTED: Final = 130
+
+TRAIN_HELP: Final = """Train FAMILY (uss) on weakly labelled clips; OVERRIDES are NAME=VALUE in Hydra's grammar.
+
+\b
+  stemtree train uss preset=small data.esc50=PATH out=DIR
+  stemtree train uss data.clips=PATH out=DIR device=cuda
+  stemtree train uss preset=published data.audioset=PATH out=DIR
+
+\b
+  preset                 default, small (minutes on a CPU), published (the paper's recipe)
+  data.clips             a folder CLASS/CLIP.wav, or a CSV with path,labels
+  data.audioset          AudioSet as downloaded: segment lists and clips
+  data.NAME              the sources of a data set (see `stemtree list datasets`)
+  out, resume            folder of the run; resume=true goes on from its newest checkpoint
+  query                  labels (no tagger needed), at_soft or embedding (PANNs)
+  anchor                 energy (no tagger needed), framewise (a tagger), random
+  steps, until           how long to train; where to stop for now
+  batch, seed, device    of one process; `accelerate launch` starts several
+  model.KEY              sizes, optimiser, schedule, precision of the family
+
+Ctrl-C ends after the step in hand, with a checkpoint. Every setting and its default: bench/conf/train.yaml.
+"""
+
+
+@click.command(context_settings={"ignore_unknown_options": True}, help=TRAIN_HELP)
+@click.argument("family")
+@click.argument("overrides", nargs=-1)
+def train(family: str, overrides: tuple[str, ...]) -> None:
+    """Train a separator."""
+    from bench.progress import spinner
+    from bench.train import train as run
+    from bench.training.settings import compose
+    from bench.training.trainable import family_class
+
+    family_class(family)
+    config = compose(overrides)
+    with spinner(f"train {family}") as tell:
+        report = run(family, config, tell=tell, say=lambda line: click.echo(line, err=True))
+    if not report.main:
+        return
+    _show(report)
+    if not report.finished:
+        again = [each for each in overrides if each.partition("=")[0] not in ("resume", "until")]
+        command = shlex.join(["stemtree", "train", family, *again, "resume=true"])
+        click.echo(f"stopped after step {report.done} of {report.steps}; go on with: {command}", err=True)
+        if config.until is None or report.done < config.until:
+            raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _show(report: TrainReport) -> None:
+    from bench.training.journal import table
+
+    for title, scores in (("validation", report.validation), (f"test, {report.test_split}", report.test)):
+        if scores is not None:
+            click.echo(f"{title}: medians in dB\n{table(scores)}\n")
+    for gain in report.gains:
+        low, high, note = gain.interval.low, gain.interval.high, gain.interval.note
+        interval = "no interval" if low is None else f"95 % interval {low:.2f} to {high:.2f}"
+        click.echo(f"{gain.name}: {gain.value:.2f} dB, {interval}" + (f" ({note})" if note else ""))
+    if report.done:
+        click.echo(str(report.checkpoint))

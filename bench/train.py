@@ -1,0 +1,319 @@
+"""Train a family's separator on weakly labelled clips: put the parts together, run the loop, say how it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from bench import plugins
+from bench.seeding import seed_everything
+from bench.training import journal, loop
+from bench.training.anchors import STEP_SECONDS, Anchors, EnergyAnchors, FramewiseAnchors, RandomAnchors
+from bench.training.batches import Batches, Drawing
+from bench.training.card import CARD, write_card
+from bench.training.checkpoints import MODEL, Checkpoints
+from bench.training.clips import TrainingClip, TrainingData, content_key, open_data
+from bench.training.conditions import Conditions, HeardConditions, LabelConditions
+from bench.training.errors import TrainError
+from bench.training.heldout import hold_out
+from bench.training.launch import Launch, launch
+from bench.training.mixer import anything, other_kin
+from bench.training.scores import Score, Summary, summary
+from bench.training.settings import TrainConfig, told
+from bench.training.store import ClipStore
+from bench.training.trainable import Trainable, family_class
+from bench.training.trial import Gain, gains, trial
+from bench.training.validate import Validation
+from ontology import Ontology, Target
+from taggers.query_nets import class_mask
+
+Tell = Callable[[str], None]
+
+_EXAMPLES = 32
+"""Clips of a class whose conditions are averaged to ask for it in the test."""
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """What a run came to."""
+
+    out: Path
+    done: int
+    """Steps done, those before a resumption included."""
+    steps: int
+    checkpoint: Path
+    validation: Summary | None
+    test: Summary | None
+    test_split: str | None
+    gains: tuple[Gain, ...]
+    notes: tuple[str, ...]
+    main: bool = True
+    """False in all processes but the first, which have nothing to say."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.done >= self.steps
+
+
+def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Tell | None = None) -> TrainReport:
+    """Train ``family`` under ``config``; its folder then holds checkpoints, a log, a card and a curve.
+
+    Args:
+        family: which kind of separator, e.g. ``uss``.
+        config: the settings, from :func:`bench.training.settings.compose`.
+        tell: is told how far it is, often.
+        say: is told what happened, now and then.
+
+    Raises:
+        TrainError: it cannot start, or not go on; the message says why and what mends it.
+        bench.datasets.base.DatasetError: a data set cannot be opened.
+        taggers.base.Unavailable: weights of a tagger are not to be had.
+    """
+    tell, say = tell or _quiet, say or _quiet
+    kind = family_class(family)
+    here = launch(config.device)
+    _claim(config, here)
+    sources = [open_data(name, path, config.options.get(name, {})) for name, path in config.data.items()]
+    sources, notes = _trainable_sources(sources, config)
+    if not any(source.validation for source in sources) and config.held_out:
+        sources = [_held_out(source, config, kind.sample_rate) for source in sources]
+    parts = _parts(kind, config, sources, here)
+    notes += [f"{source.name}: {len(source.clips)} clips to train on" for source in sources]
+    notes += [f"not read: {why}" for why in parts.validation.unreadable]
+    for note in notes:
+        say(note)
+    try:
+        done = parts.checkpoints.restore(parts.trainable, parts.optimiser) if config.resume else 0
+        if here.rank == 0:
+            parts = replace(parts, journal=journal.Journal(config.out, done=done))
+            write_card(config.out / CARD, config, parts.trainable, sources)
+        done = loop.run(config, parts, done=done, tell=tell, say=say)
+    except ValueError as error:
+        raise error if isinstance(error, TrainError) else TrainError(str(error)) from error
+    finally:
+        parts.batches.close()
+    return _report(config, parts, sources, done, notes, tell)
+
+
+def _quiet(message: str) -> None:
+    """Say nothing."""
+
+
+def _claim(config: TrainConfig, here: Launch) -> None:
+    """Make the run's folder, unless it holds a run that is not to be gone on with."""
+    if not config.resume and (config.out / "checkpoints").is_dir():
+        raise TrainError(f"{config.out}: holds a run already; say resume=true to go on with it, or name another folder")
+    here.wait()
+    config.out.mkdir(parents=True, exist_ok=True)
+
+
+def _trainable_sources(sources: Sequence[TrainingData], config: TrainConfig) -> tuple[list[TrainingData], list[str]]:
+    """The sources without labels that cannot be asked for, and what was left out."""
+    if config.query != "labels":
+        return list(sources), []
+    every = {label for source in sources for clip in source.clips for label in clip.labels}
+    mute = {label for label in every if not class_mask(label.mids).any()}
+    if mute:
+        sources = [replace(source, clips=tuple(_without(source.clips, mute))) for source in sources]
+    if not any(source.clips for source in sources):
+        raise TrainError("query=labels: none of the classes has a label in AudioSet; say query=at_soft or embedding")
+    named = ", ".join(sorted(label.label for label in mute))
+    return list(sources), [f"left out, for want of a label in AudioSet to ask by: {named}"] if mute else []
+
+
+def _without(clips: Sequence[TrainingClip], mute: set[Target]) -> list[TrainingClip]:
+    kept = (replace(clip, labels=tuple(label for label in clip.labels if label not in mute)) for clip in clips)
+    return [clip for clip in kept if clip.labels]
+
+
+def _held_out(source: TrainingData, config: TrainConfig, rate: int) -> TrainingData:
+    samples = round(config.segment_seconds * rate)
+    clips, scenes = hold_out(
+        source.clips, share=config.held_out, sample_rate=rate, samples=samples, dataset=source.name
+    )
+    if not clips:
+        raise TrainError(f"{source.name}: held_out={config.held_out} leaves no clip to train on; say held_out=0")
+    return replace(source, clips=clips, validation=scenes)
+
+
+def _parts(kind: Any, config: TrainConfig, sources: Sequence[TrainingData], here: Launch) -> loop.Parts:
+    clips = [clip for source in sources for clip in source.clips]
+    _check_kin(clips, config)
+    conditions = _conditions(config, here.device)
+    targets = sorted({label for clip in clips for label in clip.labels}, key=lambda label: (label.label, label.mids))
+    trainable = _trainable(kind, config, conditions, targets, here.device)
+    rate, samples = trainable.sample_rate, round(config.segment_seconds * trainable.sample_rate)
+    share = config.memory_gb * 2**30 / here.world
+    batches = Batches(
+        clips,
+        ClipStore(clips, sample_rate=rate, memory_bytes=share),
+        anchors=_anchors(config, samples, rate, here.device),
+        admissible=_admissible(config),
+        drawing=Drawing(
+            batch=config.batch,
+            samples=samples,
+            seed=config.seed,
+            level_db=config.level_db,
+            interferers=config.mix_num - 1,
+            rank=here.rank,
+            world=here.world,
+        ),
+    )
+    validation = Validation(
+        [scene for source in sources for scene in source.validation] if here.rank == 0 else [],
+        conditions=conditions,
+        trained=targets,
+        sample_rate=rate,
+        samples=samples,
+        limit=config.validation_limit,
+        device=here.device,
+    )
+    settings = {
+        "family": trainable.family,
+        **config.deciding(),
+        "processes": here.world,
+        "query_sha256": conditions.sha256,
+    }
+    return loop.Parts(
+        trainable=trainable,
+        optimiser=trainable.optimiser(),
+        batches=batches,
+        conditions=conditions,
+        validation=validation,
+        checkpoints=Checkpoints(config.out, keep=config.keep, settings=settings, clips=content_key(clips)),
+        journal=None,
+        launch=here,
+    )
+
+
+def _trainable(
+    kind: Any, config: TrainConfig, conditions: Conditions, targets: Sequence[Target], device: torch.device
+) -> Trainable:
+    try:
+        settings = kind.settings_type.model_validate(config.model)
+    except ValidationError as error:
+        raise TrainError(f"model.{told(error)}") from error
+    ontology = Ontology.audioset()
+    mids = {mid for target in targets for mid in target.mids}
+    seed_everything(config.seed)
+    try:
+        made: Trainable = kind(
+            settings,
+            condition_size=conditions.size,
+            query=conditions.name,
+            query_sha256=conditions.sha256,
+            classes=[node.mid for node in ontology.walk() if node.mid in mids],
+            segment_seconds=config.segment_seconds,
+            steps=config.steps,
+            device=device,
+        )
+    except ValueError as error:
+        raise TrainError(f"model: {error}") from error
+    return made
+
+
+def _conditions(config: TrainConfig, device: torch.device) -> Conditions:
+    if config.query == "labels":
+        return LabelConditions()
+    try:
+        return HeardConditions(config.query, checkpoint=config.query_checkpoint, device=device)
+    except ValueError as error:
+        raise TrainError(str(error)) from error
+
+
+def _anchors(config: TrainConfig, samples: int, rate: int, device: torch.device) -> Anchors:
+    if config.anchor == "random":
+        return RandomAnchors(samples)
+    if config.anchor == "energy":
+        return EnergyAnchors(samples, round(STEP_SECONDS * rate), config.energy_share)
+    try:
+        tagger = plugins.load("taggers", config.tagger)()
+    except (ValueError, TypeError) as error:
+        raise TrainError(f"tagger={config.tagger}: {error}") from error
+    if tagger.sample_rate not in (None, rate):
+        raise TrainError(f"tagger={config.tagger}: listens at {tagger.sample_rate} Hz, and clips are kept at {rate} Hz")
+    return FramewiseAnchors(tagger, samples, rate, device)
+
+
+def _admissible(config: TrainConfig) -> Callable[[Sequence[str], Sequence[str]], bool]:
+    return anything if config.interferers == "any" else other_kin(Ontology.audioset())
+
+
+def _check_kin(clips: Sequence[TrainingClip], config: TrainConfig) -> None:
+    """Each class needs a clip of another kind to be mixed with."""
+    admissible = _admissible(config)
+    contents = {clip.mids for clip in clips}
+    for label in sorted({label for clip in clips for label in clip.labels}, key=lambda label: label.label):
+        if not any(admissible(label.mids, other) for other in contents):
+            raise TrainError(
+                f"{label.label}: every clip holds it, or a class above or below it; add clips of another kind, or say "
+                "interferers=any"
+            )
+
+
+def _report(
+    config: TrainConfig,
+    parts: loop.Parts,
+    sources: Sequence[TrainingData],
+    done: int,
+    notes: list[str],
+    tell: Tell,
+) -> TrainReport:
+    """Validate, test and draw, where the run is through and this is the first process."""
+    report = TrainReport(
+        out=config.out,
+        done=done,
+        steps=config.steps,
+        checkpoint=config.out / MODEL,
+        validation=None,
+        test=None,
+        test_split=None,
+        gains=(),
+        notes=tuple(notes),
+        main=parts.launch.rank == 0,
+    )
+    if parts.journal is None:
+        return report
+    if report.finished:
+        if len(parts.validation):
+            tell("validation")
+            report = replace(report, validation=loop.record_validation(parts, done))
+        tested = [source for source in sources if source.test] if config.test else []
+        scores = [score for source in tested for score in _test(config, parts, source, notes, tell)]
+        if scores:
+            splits = ", ".join(f"{source.name} {source.test_split}" for source in tested)
+            found = summary(scores)
+            report = replace(report, test=found, test_split=splits, gains=tuple(gains(scores)), notes=tuple(notes))
+            parts.journal.write(done, "test", split=splits, scores=[vars(score) for score in scores])
+    journal.draw(parts.journal.records(), config.out / journal.CURVE)
+    return report
+
+
+def _test(config: TrainConfig, parts: loop.Parts, source: TrainingData, notes: list[str], tell: Tell) -> list[Score]:
+    targets = parts.batches.labels
+    conditions = {
+        target.mids: parts.batches.condition(target, parts.conditions, _EXAMPLES, device=parts.launch.device)
+        for target in targets
+    }
+    scores = []
+    outcomes = trial(
+        parts.trainable,
+        source.test,
+        condition_of=lambda target: conditions[target.mids],
+        trained=targets,
+        segment_seconds=config.segment_seconds,
+        device=parts.launch.device,
+    )
+    for count, outcome in enumerate(outcomes, 1):
+        tell(f"test scene {count} of {len(source.test)}")
+        if isinstance(outcome, str):
+            notes.append(f"not read: {outcome}")
+        else:
+            scores += outcome
+    return scores

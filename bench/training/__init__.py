@@ -1,0 +1,1 @@
+"""Training of separators: clips, sampling, mixing, conditions, validation, checkpoints."""

@@ -1,0 +1,71 @@
+"""The log of a run as JSON lines, and what is drawn and tabled from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bench.training.scores import Summary
+
+LOG: Final = "log.jsonl"
+CURVE: Final = "curve.svg"
+
+
+class Journal:
+    """Appends records to ``log.jsonl``; each has its ``step`` and its ``kind``."""
+
+    def __init__(self, out: Path, *, done: int) -> None:
+        """Open the log of the run in ``out`` after ``done`` steps; what a run noted beyond them is dropped."""
+        self._path = out / LOG
+        kept = [record for record in self.records() if record["step"] <= done] if done else []
+        self._path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+
+    def write(self, step: int, kind: str, **fields: Any) -> None:
+        """Add one record."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "kind": kind, **fields}) + "\n")
+
+    def records(self) -> list[dict[str, Any]]:
+        """All records so far; a line that was cut off is passed over."""
+        if not self._path.is_file():
+            return []
+        found = []
+        for line in self._path.read_text(encoding="utf-8").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+
+def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draw loss and validation over the steps as an SVG."""
+    from matplotlib.figure import Figure
+
+    losses = [record for record in records if record["kind"] == "loss"]
+    checks = [record for record in records if record["kind"] == "validation"]
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot([record["step"] for record in losses], [record["loss"] for record in losses], linewidth=1)
+    left.set(xlabel="step", ylabel="loss", title="Training", yscale="log")
+    for key, label, marker in (("sdri", "SDRi", "o"), ("sdrg", "SDRg", "s"), ("wrong", "SDRi, wrong class", "^")):
+        points = [(record["step"], record[key]) for record in checks if record.get(key) is not None]
+        if points:
+            right.plot(*zip(*points, strict=True), marker=marker, markersize=4, linewidth=1, label=label)
+    right.axhline(0, linewidth=0.8, color="0.5")
+    right.set(xlabel="step", ylabel="dB, median over pairs", title="Validation")
+    if checks:
+        right.legend(frameon=False)
+    figure.savefig(path, format="svg")
+
+
+def table(summary: Summary) -> str:
+    """Scores by class as lines of text, the whole set last."""
+    rows = [("class", "pairs", "SDRi", "SDRg", "wrong class")]
+    for line in (*summary.classes, summary.whole):
+        figures = ("-" if value is None else f"{value:.2f}" for value in (line.sdri, line.sdrg, line.wrong))
+        rows.append((line.label, str(line.pairs), *figures))  # type: ignore[arg-type]
+    wide = max(len(row[0]) for row in rows)
+    return "\n".join(f"{row[0]:<{wide}}" + "".join(f"  {cell:>11}" for cell in row[1:]) for row in rows)

@@ -35,6 +35,7 @@ class Description:
     oracle: bool = False
     """Whether it is told any part of the answer: references, or the classes that sound."""
     needs: frozenset[str] = frozenset()
+    max_examples: int | None = 8
     refusals: Mapping[Target, str] = field(default_factory=dict)
     code: str = ""
     weights: str | None = None
@@ -147,6 +148,7 @@ def _describe_separator(spec: SeparatorSpec, targets: Sequence[Target]) -> Descr
         family=kind.family,
         oracle="reference" in kind.needs or kind.family == "oracle",
         needs=frozenset(kind.needs),
+        max_examples=kind.max_examples,
         refusals=refusals,
         code=code_hash(kind, *ADAPTER),
         weights=separator.weights_sha256(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from bench.seeding import seed_everything
 from ontology import Ontology
 from reports.results import Results
 from reports.schema import FINAL_STATUSES, Status
-from separators.adapt import extract
+from separators.adapt import encode, extract
 from separators.base import Context, Estimates, Query, Separator, Unavailable
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Loaded:
 
     identity: str = ""
     made: Separator | System | None = None
+    _conditions: dict[tuple[str, ...], torch.Tensor | None] = field(default_factory=dict)
 
     def separator(self, job: Job) -> Separator:
         """The job's separator, constructed anew only when it is another than the last."""
@@ -50,9 +51,18 @@ class Loaded:
         assert not isinstance(made, Separator)
         return made
 
+    def condition(self, job: Job, examples: Sequence[Signal], context: Context) -> torch.Tensor | None:
+        """What the job's separator makes of the examples of a target, once for all its queries; None for nothing."""
+        clips = tuple(signal.fingerprint() for signal in examples)
+        if clips not in self._conditions:
+            read = ((signal.read(), signal.sample_rate) for signal in examples)
+            self._conditions[clips] = encode(self.separator(job), read, context=context)
+        return self._conditions[clips]
+
     def _get(self, job: Job) -> Separator | System:
         if self.made is None or self.identity != job.spec.identity:
             self.made = None  # let go of the old model before the new one takes its memory
+            self._conditions.clear()
             self.made, self.identity = _make(job.spec, job.code), job.spec.identity
         return self.made
 
@@ -213,18 +223,23 @@ def _separate_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Stat
 
 def _separate(job: Job, loaded: Loaded, record: _Record, mixture: torch.Tensor, references: torch.Tensor) -> Estimates:
     separator = loaded.separator(job)
-    queries = tuple(
-        Query(
-            target=job.scene.targets[place].target,
-            reference=references[row] if "reference" in separator.needs else None,
-            examples=tuple(signal.read() for signal in job.examples.get(place, ())),
-        )
-        for row, place in enumerate(job.asked)
-    )
-    seed_everything(job.seed)
     context = Context(seed=job.seed, device=torch.device(job.device))
+    seed_everything(job.seed)
+    queries = []
+    for row, place in enumerate(job.asked):
+        examples = job.examples.get(place, ())
+        condition = loaded.condition(job, examples, context) if examples else None
+        queries.append(
+            Query(
+                target=job.scene.targets[place].target,
+                condition=condition,
+                reference=references[row] if "reference" in separator.needs else None,
+                examples=() if condition is not None else tuple(signal.read() for signal in examples),
+            )
+        )
+    seed_everything(job.seed)
     wall, cpu = time.perf_counter(), time.process_time()
-    result = extract(separator, mixture, job.scene.mixture.sample_rate, queries, context=context)
+    result = extract(separator, mixture, job.scene.mixture.sample_rate, tuple(queries), context=context)
     record.seconds, record.cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     return result
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 import polars as pl
 
@@ -23,9 +22,6 @@ from ontology import Ontology
 from ontology.targets import Target
 from reports.results import Results
 from reports.schema import FINAL_STATUSES, SCENES, Status
-
-EXAMPLES: Final = 8
-"""Example clips a query carries at most."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +88,7 @@ class Planner:
     retry: Collection[str] = ()
     keep_estimates: bool = False
     progress: Callable[[str], None] | None = None
-    _examples: dict[tuple[str, Target], tuple[Signal, ...]] = field(default_factory=dict)
-    _fingerprints: dict[Signal, str] = field(default_factory=dict)
+    _examples: dict[tuple[str, Target, int | None], tuple[tuple[Signal, ...], str]] = field(default_factory=dict)
 
     def plan(self, datasets: Sequence[OpenedDataset], separators: Sequence[Description]) -> Plan:
         """Make the plan of a run; hashes every scene's audio, once per file."""
@@ -136,11 +131,12 @@ class Planner:
             if wanted.target in separator.refusals
         }
         examples: dict[int, tuple[Signal, ...]] = {}
+        contents: dict[int, str] = {}
         if "examples" in separator.needs:
             for place, wanted in enumerate(scene.targets):
-                clips = self._clips(opened, wanted.target)
+                clips, digest = self._clips(opened, wanted.target, separator.max_examples)
                 if clips:
-                    examples[place] = clips
+                    examples[place], contents[place] = clips, digest
                 else:
                     refused.setdefault(place, f"{opened.name} has no example clips of {wanted.target.label!r} here")
         asked = tuple(place for place in range(len(scene.targets)) if place not in refused)
@@ -152,7 +148,7 @@ class Planner:
                 "hindrance": [separator.unavailable, separator.failure],
                 "scene": content,
                 "queries": [[t.target.label, t.target.mids] for t in scene.targets],
-                "examples": {place: [self._fingerprints[clip] for clip in clips] for place, clips in examples.items()},
+                "examples": contents,
                 "ontology": Ontology.audioset().version,
                 "protocol": self.protocol,
                 "seed": self.seed,
@@ -177,12 +173,16 @@ class Planner:
             keep_estimates=self.keep_estimates,
         )
 
-    def _clips(self, opened: OpenedDataset, target: Target) -> tuple[Signal, ...]:
-        wanted = (opened.name, target)
+    def _clips(self, opened: OpenedDataset, target: Target, most: int | None) -> tuple[tuple[Signal, ...], str]:
+        """Example clips of a target, at most so many, and a hash over their contents."""
+        wanted = (opened.name, target, most)
         if wanted not in self._examples:
-            clips = tuple(islice(opened.dataset.examples(target), EXAMPLES))
-            self._fingerprints |= {clip: clip.fingerprint() for clip in clips}
-            self._examples[wanted] = clips
+            distinct: dict[str, Signal] = {}  # a clip may stand in several scenes, and counts once
+            for clip in opened.dataset.examples(target):
+                distinct.setdefault(clip.fingerprint(), clip)
+                if len(distinct) == most:
+                    break
+            self._examples[wanted] = tuple(distinct.values()), _sha256(list(distinct))
         return self._examples[wanted]
 
     def state(self) -> dict[str, KeyState]:

@@ -18,7 +18,7 @@ Segments
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,6 +71,29 @@ def extract(
     return replace(found, audio=back(found.audio), residual=residual, activity=activity)
 
 
+def encode(
+    separator: Separator, examples: Iterable[tuple[torch.Tensor, int]], *, context: Context
+) -> torch.Tensor | None:
+    """Let ``separator`` turn example clips of a target, each with its rate in Hz, into a condition on the CPU.
+
+    None where it takes the clips themselves. Clips are brought to its rate and layout one by one.
+
+    Raises:
+        TypeError: a clip is no float32 tensor.
+        ValueError: a clip is not ``(channels, samples)``, or the separator cannot use the clips.
+    """
+
+    def at_its_own() -> Iterator[torch.Tensor]:
+        for clip, rate in examples:
+            _check_signal(clip, "an example", separator)
+            at_rate = _resample(clip, rate, separator.sample_rate or rate).to(context.device)
+            yield at_rate if separator.channels is None else _example_with(at_rate, separator.channels)
+
+    with torch.inference_mode():
+        condition = separator.encode(at_its_own(), context=context)
+    return None if condition is None else condition.cpu().clone()
+
+
 def _name(separator: Separator) -> str:
     return type(separator).__name__
 
@@ -89,7 +112,8 @@ def _check_signal(signal: object, what: str, separator: Separator) -> None:
 def _check_query(query: Query, mixture: torch.Tensor, separator: Separator) -> None:
     for need in sorted(separator.needs):
         given = getattr(query, need)
-        if given is None or given == ():
+        encoded = need == "examples" and query.condition is not None
+        if (given is None or given == ()) and not encoded:
             raise ValueError(
                 f"{_name(separator)} needs {need!r} to find {query.target.label!r}, and the query has none"
             )
@@ -170,11 +194,12 @@ def _with_layout(query: Query, wanted: int | None, channels: slice) -> Query:
             reference = reference.expand(wanted, -1)
     examples = query.examples
     if wanted is not None:
-        examples = tuple(
-            example if example.shape[0] == wanted else example.mean(dim=0, keepdim=True).expand(wanted, -1)
-            for example in examples
-        )
+        examples = tuple(_example_with(example, wanted) for example in examples)
     return replace(query, reference=reference, examples=examples)
+
+
+def _example_with(example: torch.Tensor, wanted: int) -> torch.Tensor:
+    return example if example.shape[0] == wanted else example.mean(dim=0, keepdim=True).expand(wanted, -1)
 
 
 def _beside(parts: list[Estimates]) -> Estimates:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -91,18 +93,24 @@ class Dataset(ABC):
 
     def examples(self, target: Target) -> Iterator[Signal]:
         """Clips of ``target`` alone, from :attr:`example_splits` other than the scored one; none where absent."""
+        for signal in self._singles.get(target, ()):
+            yield from self._example(signal)
+
+    @cached_property
+    def _singles(self) -> Mapping[Target, Sequence[Signal]]:
+        """The single sources of the splits that give examples, by target: one pass over them serves every target."""
+        found: dict[Target, list[Signal]] = {}
         for split in self.example_splits:
             if split == self.split:
                 continue
             sibling = copy.copy(self)
             sibling.split = split
-            try:
+            with suppress(DatasetError):  # the split was not downloaded
                 for scene in sibling.scenes():
                     for wanted in scene.targets:
-                        if wanted.target == target and len(wanted.members) == 1:
-                            yield from self._example(scene.sources[wanted.members[0]].signal)
-            except DatasetError:
-                continue  # the split was not downloaded
+                        if len(wanted.members) == 1:
+                            found.setdefault(wanted.target, []).append(scene.sources[wanted.members[0]].signal)
+        return found
 
     def _example(self, signal: Signal) -> Iterator[Signal]:
         try:

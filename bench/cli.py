@@ -18,6 +18,7 @@ import click
 
 from bench.commands_analyze import analyze
 from bench.commands_check import check
+from bench.commands_query import query
 from bench.commands_train import train
 from bench.import_options import IMPORT_HELP, import_options, reading_of
 
@@ -80,7 +81,7 @@ class _Group(click.Group):
 
 _USER_ERRORS: Final = (
     "AnalysisError", "ConfigError", "DatasetError", "EstimatesError", "OptionError", "PluginError", "PoolError",
-    "ResultsError", "RunError", "SceneError", "SiteError", "SourceError", "TrainError", "Unavailable",
+    "QueryError", "ResultsError", "RunError", "SceneError", "SiteError", "SourceError", "TrainError", "Unavailable",
 )  # fmt: skip
 """Errors raised for users, by name: importing their modules to compare types would load torch for ``--help``."""
 
@@ -93,6 +94,7 @@ def main() -> None:
 
 main.add_command(analyze)
 main.add_command(check)
+main.add_command(query)
 main.add_command(train)
 
 

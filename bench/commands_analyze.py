@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _SEVERAL: Final = {"--separator": None, "--classes": None, "--depths": re.compile(r"[\d,]+")}
 """Options that take several values after one name, and what such a value looks like; None: anything but an option."""
 _LOG_WIDTH: Final = 120
+QUERIED: Final = "uss-query"
+"""The separator that takes the saved queries of --queries."""
 
 ANALYZE_HELP: Final = """Find what sounds in a recording, and extract it: the scene tree, class by class.
 
@@ -27,9 +29,10 @@ AUDIO is whatever soundfile or ffmpeg reads. It comes first, before options that
   stemtree analyze street.wav --out street
   stemtree analyze band.mp3 --out band --classes Guitar "Drum kit" Singing
   stemtree analyze band.mp3 --out band --labels events.csv --depths 1,2,3
+  stemtree analyze street.wav --out street --queries queries
 
 Without --tagger the classes of --classes count as sounding throughout, and those of --labels as it says; without
-either, panns-sed listens, once its weights are there.
+either, panns-sed listens, once its weights are there. --queries asks uss-query for the classes of its files.
 """
 
 
@@ -69,6 +72,9 @@ def _spread(arguments: Sequence[str]) -> Iterator[str]:
 @click.option("--threshold", type=float, help="Score from which a class sounds, 0 to 1 [0.2].")
 @click.option("--classes", multiple=True, metavar="NAME ...", help="These classes alone, at whatever depth.")
 @click.option("--labels", type=click.Path(path_type=Path), help="What sounds when: a CSV file with start,end,class.")
+@click.option(
+    "--queries", type=click.Path(path_type=Path, file_okay=False), help="Folder of saved queries (`stemtree query`)."
+)
 @click.option("--preset", type=click.Choice(["uss"]), help="uss: decide as the public USS code does.")
 @click.option("--consistent", is_flag=True, help="Make a disjoint set of classes add up to the recording.")
 @click.option(
@@ -85,6 +91,7 @@ def analyze(
     threshold: float | None,
     classes: tuple[str, ...],
     labels: Path | None,
+    queries: Path | None,
     preset: str | None,
     consistent: bool,
     options: tuple[str, ...],
@@ -104,6 +111,16 @@ def analyze(
     }
     if depths and classes:
         raise AnalysisError("--depths and --classes exclude each other: classes named are extracted at whatever depth")
+    chosen = _options(options)
+    if queries is not None:
+        separators = separators or (QUERIED,)
+        if QUERIED not in separators:
+            raise AnalysisError(f"--queries is for {QUERIED}, which is not among the separators; add it to --separator")
+        chosen.setdefault(QUERIED, {})["queries"] = str(queries)
+        if not (classes or depths or labels or tagger):
+            from bench.queries import saved_classes
+
+            given["classes"] = saved_classes(queries)
     tree = analyze_recording(
         audio,
         out,
@@ -112,7 +129,7 @@ def analyze(
         labels=labels,
         preset=preset,
         settings={name: value for name, value in given.items() if value is not None},
-        options=_options(options),
+        options=chosen,
         force=force,
     )
     if as_json:

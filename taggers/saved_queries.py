@@ -13,6 +13,8 @@ import torch
 if TYPE_CHECKING:
     from taggers.query_nets import QueryNet
 
+SUFFIX: Final = ".safetensors"
+"""What the file of a saved query ends on."""
 _KEY: Final = "stemtree-query"
 _TENSOR: Final = "vector"
 

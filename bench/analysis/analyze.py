@@ -6,9 +6,10 @@ import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import soundfile
@@ -31,6 +32,8 @@ from taggers.timeline import tag_recording
 AUDIO_FOLDER = "audio"
 _GIVEN = frozenset({"spans"})
 """Fields of a query that an analysis fills in."""
+_MOST_OPEN: Final = 64
+"""Files that stay open while a recording is separated: systems allow 256 or more, and classes are up to 632."""
 
 
 @dataclass
@@ -44,6 +47,7 @@ class _Work:
     """Mids of the classes that divide what was heard among them."""
     settings: AnalysisSettings
     scratch: Path
+    open_files: ExitStack
 
     @property
     def asked(self) -> list[tuple[Detection, Named]]:
@@ -93,13 +97,13 @@ def analyze(
         raise ValueError(f"tagger {tagger_name or type(tagger).__name__} is told what sounds: it needs an annotation")
     out = Path(out)
     _check_out(out, source)
-    with _opened(source) as recording, _scratch(out) as scratch:
+    with _opened(source) as recording, _scratch(out) as scratch, ExitStack() as open_files:
         _check_layout(recording)
         heard = _hear(recording, tagger, settings, annotation, device)
         targets = [target_of(detection.node) for detection in heard.detections]
         choices = dispatch(targets, separators, given=_GIVEN)
         partition = frozenset(node.mid for node in partition_of(heard, settings))
-        work = _Work(recording, heard, choices, partition, settings, scratch)
+        work = _Work(recording, heard, choices, partition, settings, scratch, open_files)
         failures, writers = _extract(work, Context(seed=settings.seed, device=device))
         entries = _entries(work, failures, writers)
         mixture, residual = _write_rest(work, entries, writers)
@@ -112,6 +116,7 @@ def analyze(
                 samples=recording.samples,
                 seconds=recording.seconds,
                 audio=_place(mixture),
+                gain=mixture.gain,
             ),
             tagger=(tagger_name or type(tagger).__name__) if tagger else "none",
             separators=tuple(named.name for named in separators),
@@ -120,6 +125,7 @@ def analyze(
             activity_seconds=heard.step_seconds,
             classes=tuple(_with_level(entry, writers, mixture) for entry in entries),
             residual=_place(residual),
+            residual_gain=residual.gain,
             notes=(*notes, *_notes(work, [*writers.values(), mixture, residual])),
         )
         _publish(scratch, out, tree)
@@ -154,11 +160,16 @@ def _opened(source: Path | str | Recording) -> Iterator[Recording]:
 @contextmanager
 def _scratch(out: Path) -> Iterator[Path]:
     """A folder beside the result, on the same disk, gone when all is done or broken off."""
+    is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as name:
-        scratch = Path(name)
-        (scratch / AUDIO_FOLDER).mkdir()
-        yield scratch
+    try:
+        with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as name:
+            scratch = Path(name)
+            (scratch / AUDIO_FOLDER).mkdir()
+            yield scratch
+    finally:
+        if is_new and not any(out.iterdir()):
+            out.rmdir()
 
 
 def _hear(
@@ -207,13 +218,13 @@ def _extract(work: _Work, context: Context) -> tuple[dict[str, str], dict[str, F
         for place, audio in extraction.run(index):
             node = nodes[place]
             if node.mid not in writers:
-                writers[node.mid] = _writer(work, _file_name(node))
+                writers[node.mid] = _writer(work, _file_name(node), stays_open=len(writers) < _MOST_OPEN)
             writers[node.mid].write(audio)
-    for writer in writers.values():
-        writer.close()
     failures = {nodes[place].mid: reason for place, reason in extraction.failures.items()}
     for mid in failures.keys() & writers.keys():
-        writers.pop(mid).path.unlink()
+        writers.pop(mid).discard()
+    for writer in writers.values():
+        writer.close()
     return failures, writers
 
 
@@ -232,10 +243,12 @@ def _file_name(node: Node) -> str:
     return f"{node.row:03d}-{'-'.join(filter(None, plain.split('-')))}.flac"
 
 
-def _writer(work: _Work, name: str) -> FlacWriter:
-    recording = work.recording
+def _writer(work: _Work, name: str, *, stays_open: bool = True) -> FlacWriter:
+    rate, channels = work.recording.sample_rate, work.recording.channels
     path = work.scratch / AUDIO_FOLDER / name
-    return FlacWriter(path, sample_rate=recording.sample_rate, channels=recording.channels)
+    writer = FlacWriter(path, sample_rate=rate, channels=channels, stays_open=stays_open)
+    work.open_files.callback(writer.release)
+    return writer
 
 
 def _place(writer: FlacWriter) -> str:
@@ -251,7 +264,7 @@ def _entries(work: _Work, failures: dict[str, str], writers: dict[str, FlacWrite
         reason = failures.get(node.mid) or choice.reason
         if writer and work.settings.rules == "uss" and writer.highest <= USS_WRITE_ABOVE:
             writer, reason = None, f"under the rules of uss: no sample of its estimate exceeds {USS_WRITE_ABOVE:g}"
-            writers.pop(node.mid).path.unlink()
+            writers.pop(node.mid).discard()
         entries.append(
             ClassEntry(
                 mid=node.mid,
@@ -265,6 +278,7 @@ def _entries(work: _Work, failures: dict[str, str], writers: dict[str, FlacWrite
                 activity=() if detection.activity is None else _plain(detection.activity),
                 separator=choice.chosen.name if choice.chosen else None,
                 audio=_place(writer) if writer else None,
+                gain=writer.gain if writer else 1.0,
                 in_partition=writer is not None and node.mid in work.partition,
             )
         )
@@ -282,19 +296,18 @@ def _write_rest(
     recording = work.recording
     mixture, residual = _writer(work, "recording.flac"), _writer(work, "residual.flac")
     members = [writers[entry.mid] for entry in entries if entry.in_partition]
-    files = [soundfile.SoundFile(writer.path) for writer in members]
-    length = round(work.settings.block_seconds * recording.sample_rate)
+    length = max(round(work.settings.block_seconds * recording.sample_rate), 1)
     starts = range(0, recording.samples, length)
     for start in track(starts, total=len(starts), label="residual"):
         audio = recording.read(start, min(start + length, recording.samples))
         mixture.write(audio)
         rest = audio.double()
-        for writer, file in zip(members, files, strict=True):
-            part = file.read(audio.shape[1], dtype="float64", always_2d=True)
+        for writer in members:  # opened one at a time, as they may be hundreds
+            part, _ = soundfile.read(writer.path, audio.shape[1], start, dtype="float64", always_2d=True)
             rest -= torch.from_numpy(part.T) / writer.gain
         residual.write(rest.float())
-    for opened in (*files, mixture, residual):
-        opened.close()
+    mixture.close()
+    residual.close()
     return mixture, residual
 
 

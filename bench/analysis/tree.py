@@ -25,6 +25,7 @@ class RecordingEntry(_Strict):
     samples: int = Field(gt=0)
     seconds: float
     audio: str = Field(description="path of a FLAC of it, relative to scene.json")
+    gain: float = Field(default=1.0, gt=0, description="the FLAC is the true signal times this: 1 unless it would clip")
     spectrogram: str | None = Field(default=None, description="path of its picture, relative to scene.json")
 
 
@@ -51,6 +52,7 @@ class ClassEntry(_Strict):
     activity: tuple[float | None, ...] = Field(description="probability per step of activity_seconds; null: unknown")
     separator: str | None = None
     audio: str | None = Field(default=None, description="path of its FLAC, relative to scene.json")
+    gain: float = Field(default=1.0, gt=0, description="the FLAC is the true signal times this: 1 unless it would clip")
     spectrogram: str | None = Field(default=None, description="path of its picture, relative to scene.json")
     level_db: float | None = Field(default=None, description="energy of its audio relative to the mixture's, in dB")
     in_partition: bool = Field(default=False, description="whether its audio is part of what adds up to the mixture")
@@ -68,6 +70,7 @@ class SceneTree(_Strict):
     activity_seconds: float = Field(gt=0, description="step of each class's activity")
     classes: tuple[ClassEntry, ...] = Field(description="in walking order: a class after all of its parents")
     residual: str | None = Field(default=None, description="path of what no extracted class of the partition holds")
+    residual_gain: float = Field(default=1.0, gt=0, description="as the gain of a class")
     residual_spectrogram: str | None = Field(default=None, description="path of the residual's picture")
     chart: str | None = Field(default=None, description="path of the picture of activity over time")
     notes: tuple[str, ...] = Field(default=(), description="what a reader must know")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 
 from bench.analysis.analyze import analyze
 from bench.analysis.dispatch import Named, prepare
+from bench.analysis.flac import FlacWriter
 from bench.analysis.settings import AnalysisSettings
 from bench.analysis.tree import ClassEntry, SceneTree, read_scene
 from bench.hashing import file_sha256
@@ -148,11 +150,29 @@ def test_an_estimate_beyond_full_scale_is_stored_lower_by_a_stated_level(clip: P
     assert [note for note in tree.notes if str(path) in note and " dB below its true level" in note]
     assert by_name(tree)["Speech"].level_db == pytest.approx(-4.26 + 18.06, abs=0.1)
     out = clip.parent / "out"
-    gain = {"6.02": 0.5, "12.04": 0.25, "18.06": 0.125}[tree.notes[0].split(" is ")[1].split(" dB")[0]]
+    gain = by_name(tree)["Speech"].gain
+    assert f"{-20 * math.log10(gain):.2f} dB below" in tree.notes[0]
     mixture = audio(out, tree.recording.audio)
     torch.testing.assert_close(
         audio(out, path)[:, : 3 * RATE], 8 * gain * mixture[:, : 3 * RATE], atol=2**-22, rtol=0
     )  # fmt: skip
+
+
+def test_each_file_says_its_gain_so_that_parts_and_residual_add_up_to_a_recording_beyond_full_scale(
+    tmp_path: Path,
+) -> None:
+    signal = noise(2, 2 * RATE, level=0.8)
+    soundfile.write(tmp_path / "hot.wav", signal.T.numpy(), RATE, subtype="FLOAT")
+    loud = separator(lambda mixture, queries: -3 * echo(mixture, queries))
+    tree = run(tmp_path / "hot.wav", loud, tagger=None, settings=AnalysisSettings(classes=("Guitar",)))
+    out, (guitar,) = tmp_path / "out", tree.classes
+    assert guitar.in_partition
+    assert guitar.gain < tree.recording.gain < 1
+    assert tree.residual_gain < tree.recording.gain
+    mixture = audio(out, tree.recording.audio) / tree.recording.gain
+    torch.testing.assert_close(mixture, signal.double(), atol=1e-6, rtol=0)
+    parts = audio(out, guitar.audio) / guitar.gain + audio(out, tree.residual) / tree.residual_gain
+    torch.testing.assert_close(parts, mixture, atol=1e-5, rtol=0)
 
 
 def test_what_the_tagger_cannot_tell_and_what_could_not_be_had_stand_in_the_notes(clip: Path) -> None:
@@ -194,6 +214,48 @@ def test_an_analysis_that_is_broken_off_leaves_the_earlier_one_as_it_was(clip: P
     assert read_scene(out) == before
     assert sorted(path.name for path in out.iterdir()) == ["audio", "scene.json"]
     assert all((out / entry.audio).is_file() for entry in before.classes if entry.audio)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, OSError("no space left")])
+def test_an_analysis_that_is_broken_off_in_a_later_block_leaves_no_folder_and_no_open_file(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, raised: BaseException
+) -> None:
+    write, calls = FlacWriter.write, 0
+
+    def breaks_off(self: FlacWriter, audio: torch.Tensor) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 8:
+            raise raised
+        write(self, audio)
+
+    monkeypatch.setattr(FlacWriter, "write", breaks_off)
+    before = len(list(Path("/dev/fd").iterdir()))
+    with pytest.raises((KeyboardInterrupt, OSError)) as caught:
+        run(clip, HALF, settings=AnalysisSettings(depths=(1, 2, 3), block_seconds=2.0, block_fade_seconds=0.5))
+    assert calls > 8
+    assert caught.tb is not None  # its frames, and what they hold, are still there
+    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert not (clip.parent / "out").exists()
+
+
+def test_more_classes_than_files_may_be_open_are_written_all_the_same(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    soundfile.write(tmp_path / "short.wav", noise(1, 800).T.numpy(), RATE, subtype="PCM_16")
+    classes = tuple(node.mid for node in ONTO if node.depth == 3)[:120]
+    settings = AnalysisSettings(classes=classes, block_seconds=0.06, block_fade_seconds=0.01)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, before[1]))
+    try:
+        tree = run(tmp_path / "short.wav", separator(echo), tagger=None, annotation=None, settings=settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    out = tmp_path / "out"
+    mixture = audio(out, tree.recording.audio)
+    assert len(tree.classes) == 120
+    assert all(torch.equal(audio(out, entry.audio), mixture) for entry in tree.classes)
+    total = mixture * sum(entry.in_partition for entry in tree.classes)
+    torch.testing.assert_close(audio(out, tree.residual) / tree.residual_gain, mixture - total, atol=1e-4, rtol=0)
 
 
 def test_an_earlier_analysis_is_replaced_and_anybody_else_s_audio_is_not(clip: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import sys
 from pathlib import Path
@@ -140,3 +141,43 @@ def test_a_peak_above_full_scale_scales_the_whole_file_by_a_power_of_two_and_cli
 def test_full_scale_itself_is_not_scaled_down_on_the_negative_side(tmp_path: Path) -> None:
     assert written(tmp_path / "a.flac", torch.tensor([[-1.0, 0.5]])).gain == 1
     assert written(tmp_path / "b.flac", torch.tensor([[1.0, 0.5]])).gain == 0.5
+
+
+def test_parts_that_were_never_open_together_come_back_as_one_file_at_one_gain(tmp_path: Path) -> None:
+    pieces = [noise(2, 700, seed=seed, level=level) for seed, level in enumerate((0.1, 0.1, 0.6, 0.1))]
+    writer = FlacWriter(tmp_path / "a.flac", sample_rate=RATE, channels=2, stays_open=False)
+    before = set(Path("/dev/fd").iterdir())
+    for piece in pieces:
+        writer.write(piece)
+        assert set(Path("/dev/fd").iterdir()) == before
+    writer.close()
+    assert writer.gain < 1
+    torch.testing.assert_close(
+        read(tmp_path / "a.flac") / writer.gain, torch.cat(pieces, dim=1), atol=4 / 2**23 / writer.gain, rtol=0
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["a.flac"]
+
+
+def test_what_is_discarded_leaves_nothing(tmp_path: Path) -> None:
+    writer = FlacWriter(tmp_path / "a.flac", sample_rate=RATE, channels=1)
+    writer.write(noise(1, 500))
+    writer.write(noise(1, 500, level=2.0))
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("lacking", [1, 9000, 60_000])
+def test_a_disk_that_fills_up_is_named_even_where_the_last_bytes_alone_are_lost(tmp_path: Path, lacking: int) -> None:
+    resource = pytest.importorskip("resource")
+    whole = tmp_path / "whole.flac"
+    written(whole, *(noise(1, 8000, seed=seed) for seed in range(3)))
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (whole.stat().st_size - lacking, before[1]))
+    try:
+        with pytest.raises(OSError, match="make room on the disk") as caught:
+            written(tmp_path / "a.flac", *(noise(1, 8000, seed=seed) for seed in range(3)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert caught.value.filename == str(tmp_path / "a.flac")
+    assert not (tmp_path / "a.flac").exists()

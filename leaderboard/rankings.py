@@ -15,6 +15,7 @@ from reports.figures import LEAST_SPAN, Kind
 from reports.tables import Board
 
 _WIDTH, _MARGIN = 104.0, 5.0
+_ORACLES, _TOLD = "Oracles, which know the answer", "Oracles, which are told the answer or a part of it"
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,8 @@ def by_target(site: Site, board: Board) -> list[tuple[Column, Table]]:
     tables = []
     parts = board.by_target.partition_by("column", as_dict=True)
     for column in map(site.column, board.target_columns):
+        if board.blind:  # the depths stand in the place of targets
+            column = replace(column, words=column.words.removesuffix(" and targets"))
         if (column.id,) not in parts:
             continue
         figures = parts[column.id,].with_columns(column=pl.col("target"))
@@ -162,7 +165,7 @@ def _grouped(board: Board, rows: Sequence[Row], *, by_target: bool) -> tuple[Gro
     able = [row for row in rows if row not in nothing]
     everywhere = [row for row in able if row.facts["scenes_run"] == row.facts["scenes"]]
     whole = [row for row in everywhere if by_target or row.facts["targets_covered"] == row.facts["targets"]]
-    groups = list(_by_kind(whole))
+    groups = list(_by_kind(whole, oracles=_TOLD if board.blind else _ORACLES))
 
     def apart(said: str, members: Sequence[Row]) -> None:
         if members:
@@ -183,14 +186,14 @@ def _grouped(board: Board, rows: Sequence[Row], *, by_target: bool) -> tuple[Gro
     return (*groups, *(group for group in ends if group.rows))
 
 
-def _by_kind(rows: Sequence[Row]) -> tuple[Group, ...]:
+def _by_kind(rows: Sequence[Row], oracles: str = _ORACLES) -> tuple[Group, ...]:
     """Systems between the references that frame them; without references there is nothing to head."""
-    oracles, systems, baselines = (
+    told, systems, baselines = (
         tuple(row for row in rows if row.kind == kind) for kind in ("oracle", "system", "baseline")
     )
     groups = (
-        Group("Oracles, which know the answer", oracles, "reference"),
-        Group("Systems" if oracles or baselines else None, systems, "systems"),
+        Group(oracles, told, "reference"),
+        Group("Systems" if told or baselines else None, systems, "systems"),
         Group("Baselines, which do next to nothing", baselines, "reference"),
     )
     return tuple(group for group in groups if group.rows)

@@ -2,6 +2,10 @@
 
 A class whose state nobody can tell in a scene (truth null) enters nothing there. A class without a row in a scene is
 absent from it, was not predicted, and has no score.
+
+A class that ends above a depth stands there only in scenes that are annotated so coarsely. That it is absent elsewhere,
+and what a system said of it there, is known from its own depth; scenes in which it is present otherwise say nothing of
+it at that depth.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ DETECTION_FIGURES: Final = pl.Schema(
         "note": pl.String(),  # why there is no value, no interval, or only a weak one
         "scenes": pl.Int64(),
         "classes": pl.Int64(),  # that sound in some scene: those that a mean over classes is taken over
-        "unknown": pl.Int64(),  # pairs of scene and class left out because nobody can tell
+        "unknown": pl.Int64(),  # pairs of scene and class left out: nobody can tell, or finer ones stand for the class
         "untold": pl.Int64(),  # pairs of scene and such a class without a score: ranked below all others
     }
 )
@@ -69,7 +73,8 @@ def detection_figures(
     _check(detections, seconds)
     seeds, rows = tuple(names), []
     for (depth,), table in sorted(detections.group_by("depth"), key=lambda item: item[0]):
-        rows += _at_depth(table.sort("scene", "mid"), recordings, seconds, (*seeds, f"depth {depth}"))
+        complete = pl.concat([table, _carried(table, detections.filter(pl.col("depth") < depth), depth)])
+        rows += _at_depth(complete.sort("scene", "mid"), recordings, seconds, (*seeds, f"depth {depth}"))
     return pl.DataFrame(rows, schema=DETECTION_FIGURES, orient="row")
 
 
@@ -88,6 +93,15 @@ def _check(detections: pl.DataFrame, asked: Collection[str]) -> None:
         if len(never):
             scene, depth, mid = never.select(key).row(0)
             raise ValueError(f"scene {scene!r} has {mid} at depth {depth}, but no span says when; give its spans")
+
+
+def _carried(table: pl.DataFrame, above: pl.DataFrame, depth: int) -> pl.DataFrame:
+    """Rows of classes of a depth in scenes where they stand at their own depth alone: absent, or left out."""
+    own = above.filter(pl.col("mid").is_in(table["mid"].unique().to_list()))
+    first = own.sort("depth").unique(["scene", "mid"], keep="first", maintain_order=True)
+    return first.join(table, on=["scene", "mid"], how="anti").with_columns(
+        depth=pl.lit(depth, table.schema["depth"]), truth=pl.when(pl.col("truth") == 0).then("truth")
+    )
 
 
 def _at_depth(

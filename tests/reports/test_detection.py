@@ -133,6 +133,22 @@ def test_a_depth_at_which_nothing_sounds_has_no_value_and_says_why() -> None:
         assert figures[name]["note"] == "no class of this depth sounds in any scene"
 
 
+def test_a_class_carried_down_is_judged_in_scenes_where_it_is_absent_too() -> None:
+    # /m/0 ends above depth 3 in the first scene alone. It is absent from the second, where it scores higher; in the
+    # third a finer class stands for it, and of the fourth nobody can tell.
+    truth, scores = np.array([[1.0], [0.0], [1.0], [math.nan]]), np.array([[0.4], [0.9], [0.8], [0.9]])
+    shallow = rows_of(truth, scores, scores > 0.3, depth=2)
+    carried = rows_of(truth[:1], scores[:1], scores[:1] > 0.3, depth=3)
+    seconds, recordings = dict.fromkeys(("s0", "s1", "s2", "s3"), 1.0), {f"s{n}": (str(n),) for n in range(4)}
+    table = detection_figures(
+        pl.concat([shallow, carried]), recordings=recordings, seconds=seconds, names=("t",)
+    )  # fmt: skip
+    deep = {row["figure"]: row for row in table.filter(pl.col("depth") == 3).iter_rows(named=True)}
+    assert deep["map"]["value"] == pytest.approx(1 / 2)  # one hit, at rank two of two
+    assert deep["f1_micro"]["value"] == pytest.approx(2 / 3)  # one hit, one false alarm
+    assert deep["map"]["unknown"] == 2
+
+
 def test_each_depth_has_its_own_figures() -> None:
     shallow = rows_of(np.eye(3), np.eye(3), np.eye(3) > 0)
     deep = rows_of(np.eye(3), 1 - np.eye(3), np.eye(3) == 0, depth=2)

@@ -17,8 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from separators.uss.checkpoint import load_separator, save_separator
-from separators.uss.description import Description, QueryName
-from separators.uss.model import CHANNELS, SAMPLE_RATE
+from separators.uss.description import LABELS, Description, QueryName
+from separators.uss.model import CHANNELS, SAMPLE_RATE, ResUNet30
 from separators.uss.spectra import HOP, WINDOW
 from taggers.weights import fill
 
@@ -138,7 +138,10 @@ class UssTraining(nn.Module):
             step=0,
             segment_seconds=segment_seconds,
         )
-        self.model = self.description.build().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = self.description.build()
+        if query == LABELS:
+            _suit_labels(model, len(self.description.classes))
+        self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for name, parameter in self.model.named_parameters():
             # Layers of the published checkpoints that are never applied: see the decoder's second normalisation.
             if _is_idle(name):
@@ -193,6 +196,18 @@ class UssTraining(nn.Module):
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             maps = self.model.network(mixture.magnitude, self.model.film(conditions))
         return self.model.synthesise(mixture, maps, mixtures.shape[-1])
+
+
+def _suit_labels(model: ResUNet30, classes: int) -> None:
+    """Draw the weights of the conditions anew for inputs of which all but a few are always 0.
+
+    Xavier's bound with the classes that occur as inputs: with all 527 of them, ten classes would start so close to
+    each other that hundreds of steps pass before the network listens to its condition.
+    """
+    for layer in model.film.children():
+        assert isinstance(layer, nn.Linear)
+        bound = math.sqrt(6 / (classes + layer.out_features))
+        nn.init.uniform_(layer.weight, -bound, bound)
 
 
 def _is_idle(name: str) -> bool:

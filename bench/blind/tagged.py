@@ -37,6 +37,7 @@ class TaggedScene(Analysed):
         self._told = system.tagger.needs_annotation
         self._raw: dict[str, tuple[torch.Tensor, ...]] = {}
         self._gated: dict[tuple[str, Spans], tuple[torch.Tensor, ...]] = {}
+        self._gains: dict[Spans, torch.Tensor] = {}
         wall, cpu = time.perf_counter(), time.process_time()
         self._timeline = self._hear()
         heard = detect(self._timeline, settings, thresholds=system.tagger.thresholds())
@@ -64,7 +65,7 @@ class TaggedScene(Analysed):
 
     def found(self, threshold: float | None = None) -> Mapping[str, ClassFound]:
         detections = self._own if threshold is None else self._at(threshold)
-        before, self._gated = self._gated, {}
+        before, self._gated, self._gains = self._gated, {}, {}
         found = {}
         for one in detections:
             mid = one.node.mid
@@ -153,12 +154,20 @@ class TaggedScene(Analysed):
 
     def _gate(self, mid: str, spans: Spans) -> tuple[torch.Tensor, ...]:
         """The estimates of a class where it is active, one per source that is counted, and that of the whole class."""
-        raw = self._raw[mid]
-        samples = raw[0].shape[-1]
-        edge = self._settings.edge_seconds
-        gains = gate(spans, start=0, stop=samples, sample_rate=self._audio.sample_rate, edge_seconds=edge)
-        gated = [audio * (0.0 if gains is None else gains) for audio in raw]
+        gain = self._gain(spans)
+        gated = [audio if gain is None else audio * gain for audio in self._raw[mid]]
         whole = gated[0] if len(gated) == 1 else torch.stack(gated).sum(dim=0)
         if len(gated) == 1:  # one estimate stands for each source that it was not told apart from
             gated *= self._count(Ontology.audioset()[mid])
         return (*gated, whole)
+
+    def _gain(self, spans: Spans) -> torch.Tensor | None:
+        """What estimates are multiplied by, ``(samples,)``; None where they are active throughout."""
+        if spans == ((0.0, self._audio.seconds),):
+            return None
+        if spans not in self._gains:
+            samples, edge = self._audio.mixture.shape[-1], self._settings.edge_seconds
+            rate = self._audio.sample_rate
+            gains = gate(spans, start=0, stop=samples, sample_rate=rate, edge_seconds=edge)
+            self._gains[spans] = torch.zeros(samples) if gains is None else gains
+        return self._gains[spans]

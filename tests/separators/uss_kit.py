@@ -70,6 +70,7 @@ def write_checkpoint(path: Path, *, query: QueryName = "at_soft", **changed: Any
         model = description.build().eval()
         # Fresh weights answer all conditions alike.
         for layer in model.film.children():
+            assert isinstance(layer, nn.Linear)
             nn.init.normal_(layer.weight, std=0.5)
     save_separator(path, model, description)
     return model

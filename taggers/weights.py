@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,19 +68,22 @@ def find(published: WeightsFile, path: Path | str | None = None) -> FoundWeights
     A file of the user's own is taken as it is. The published file is held against its size and checksum.
 
     Raises:
-        Unavailable: there is no such file, it cannot be downloaded, or the kept one is damaged. One line says what is
-            missing, where it comes from and where to put it.
+        Unavailable: there is no such file, it cannot be read or downloaded, or the kept one is damaged. One line says
+            what is missing, where it comes from and where to put it.
     """
-    if path is not None:
-        own = Path(path).expanduser()
-        if not own.is_file():
-            raise Unavailable(f"no weights at {own}: give the path of {published.name} from {published.url}")
-        return FoundWeights(own, _digest(own, "sha256"))
-    if not published.path.is_file():
+    if path is None and not published.path.is_file():
         from taggers.download import download
 
         download(published.url, published.path, size=published.size, checksum=published.checksum)
-    return FoundWeights(published.path, _checked(published))
+    here = published.path if path is None else Path(os.path.expanduser(path))  # noqa: PTH111 (leaves ~nobody as it is)
+    try:
+        if path is None:
+            return FoundWeights(here, _checked(published))
+        if here.is_file():
+            return FoundWeights(here, _digest(here, "sha256"))
+    except OSError as error:
+        raise Unavailable(f"{here}: cannot be read ({error.strerror}); check its name and permissions") from error
+    raise Unavailable(f"no weights at {here}: give the path of {published.name} from {published.url}")
 
 
 def _checked(published: WeightsFile) -> str:
@@ -114,10 +118,28 @@ def read_checkpoint(path: Path) -> Any:
         # Only files in the zip format (PyTorch 1.6 and later) can be mapped, which spares a copy in memory.
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # a damaged file breaks the reader anywhere
-        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
-            f"{path}: cannot be read as weights ({first}); it must load with torch.load(..., weights_only=True)"
+            f"{path}: cannot be read as weights ({_fault(path)}); it must load with torch.load(..., weights_only=True)"
         ) from error
+
+
+def _fault(path: Path) -> str:
+    """What is wrong with a file that PyTorch refuses: its own words advise to load the file without protection."""
+    import zipfile
+
+    with path.open("rb") as file:
+        head = file.read(512).lstrip().lower()
+    if not head:
+        return "it is empty"
+    if head.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "it is a web page; download the file itself"
+    if head.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer; fetch the file that it stands for"
+    if zipfile.is_zipfile(path):
+        return "it holds other things than tensors, which could run code, or is damaged; save its state dict alone"
+    if head.startswith(b"pk"):
+        return "it is cut off or damaged; fetch it anew"
+    return "it is no PyTorch file, is damaged, or holds other things than tensors, which could run code"
 
 
 def state_dict(checkpoint: Any, *, origin: Path, key: str = "model") -> Mapping[str, torch.Tensor]:
@@ -133,7 +155,17 @@ def state_dict(checkpoint: Any, *, origin: Path, key: str = "model") -> Mapping[
         or not all(isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in found.items())
     ):
         raise ValueError(f"{origin}: holds no weights: it must be a state dict, or a dict with one under {key!r}")
+    packed = [name for name, value in found.items() if not _plain(value)]
+    if packed:
+        raise ValueError(
+            f"{origin}: holds quantised, sparse, complex or empty shells of tensors; save dense real numbers: "
+            f"{_listed(packed)}"
+        )
     return found
+
+
+def _plain(tensor: torch.Tensor) -> bool:
+    return not (tensor.is_quantized or tensor.is_complex() or tensor.is_meta) and tensor.layout == torch.strided
 
 
 def fill(module: nn.Module, state: Mapping[str, torch.Tensor], *, origin: Path, fixed: Collection[str] = ()) -> None:

@@ -265,6 +265,39 @@ def test_what_is_no_checkpoint_is_named(tmp_path: Path, damage: str, zipped: boo
     with pytest.raises(ValueError, match=r"net\.pth: cannot be read as weights") as caught:
         read_checkpoint(path)
     assert "\n" not in str(caught.value)
+    assert {"cut": "damaged", "text": "web page", "empty": "is empty"}[damage] in str(caught.value)
+
+
+def test_nobody_is_advised_to_load_a_checkpoint_without_protection(tmp_path: Path) -> None:
+    for zipped in (True, False):
+        torch.save(Touch(tmp_path / "touched"), tmp_path / "evil.pth", _use_new_zipfile_serialization=zipped)
+        with pytest.raises(ValueError, match="other things than tensors") as caught:
+            read_checkpoint(tmp_path / "evil.pth")
+        assert "False" not in str(caught.value)
+
+
+def test_a_checkpoint_that_cannot_be_read_is_a_remedy(tmp_path: Path) -> None:
+    wanted = published("https://example.org/net.pth")
+    with pytest.raises(Unavailable, match=r"cannot be read \(File name too long"):
+        find(wanted, tmp_path / ("a" * 300))
+    with pytest.raises(Unavailable, match="no weights at ~nobody-here/net"):
+        find(wanted, "~nobody-here/net.pth")
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda tensor: tensor.to_sparse(),
+        lambda tensor: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
+        lambda tensor: tensor.to(torch.complex64),
+        lambda tensor: tensor.to("meta"),
+    ],
+    ids=["sparse", "quantised", "complex", "meta"],
+)
+def test_tensors_that_cannot_be_copied_are_named(changed: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    with pytest.raises(ValueError, match=r"net\.pth: holds quantised.*: head\.bias"):
+        state_dict(Net().state_dict() | {"head.bias": changed(torch.ones(2))}, origin=ORIGIN)
 
 
 class Net(nn.Module):

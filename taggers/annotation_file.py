@@ -13,6 +13,7 @@ from taggers.base import Annotation, Event
 
 REQUIRED: Final = ("start", "end", "class")
 OPTIONAL: Final = ("instance",)
+LARGEST_INSTANCE: Final = 999_999
 
 
 def read_annotation(path: Path | str) -> Annotation:
@@ -35,13 +36,16 @@ def read_annotation(path: Path | str) -> Annotation:
     lines = text.splitlines()
     delimiter = "\t" if lines and "\t" in lines[0] else ","
     reader = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
-    _check_header(path, reader.fieldnames or ())
     events = []
-    for row in reader:
-        where = f"{path}, line {reader.line_num}"
-        if None in row or None in row.values():
-            raise ValueError(f"{where}: has not as many fields as the header; put a class with a comma in quotes")
-        events.append(_event(where, row))
+    try:
+        _check_header(path, reader.fieldnames or ())
+        for row in reader:
+            where = f"{path}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise ValueError(f"{where}: has not as many fields as the header; put a class with a comma in quotes")
+            events.append(_event(where, row))
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num + 1}: is no CSV ({error}); mend or remove it") from error
     return Annotation(tuple(events))
 
 
@@ -78,6 +82,9 @@ def _seconds(where: str, name: str, text: str) -> float:
 
 def _instance(where: str, text: str) -> int:
     try:
-        return int(text)
+        instance = int(text)
     except ValueError:
-        raise ValueError(f"{where}, instance: {text!r} is no whole number") from None
+        instance = -1
+    if not 0 <= instance <= LARGEST_INSTANCE:
+        raise ValueError(f"{where}, instance: {text!r} is no whole number from 0 to {LARGEST_INSTANCE}")
+    return instance

@@ -56,6 +56,9 @@ def test_a_header_alone_says_that_nothing_sounds(tmp_path: Path) -> None:
         ("start,end,class\n0,inf,Dog\n", "line 2, end: 'inf' is no time"),
         ("start,end,class\n2,2,Dog\n", "line 2, end: 2 is not after start, 2"),
         ("start,end,class,instance\n0,1,Dog,first\n", "line 2, instance: 'first' is no whole number"),
+        ("start,end,class,instance\n0,1,Dog,-1\n", "line 2, instance: '-1' is no whole number from 0"),
+        (f"start,end,class,instance\n0,1,Dog,{10**30}\n", "line 2, instance: '1000"),
+        (f'start,end,class\n0,1,Dog\n0,1,"{"x" * 200_000}"\n', "line 3: is no CSV (field larger than"),
     ],
 )
 def test_a_fault_is_told_with_file_line_and_field(tmp_path: Path, text: str, told: str) -> None:

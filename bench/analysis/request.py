@@ -15,7 +15,6 @@ from bench.analysis.settings import AnalysisSettings
 from bench.analysis.tree import SCENE_FILE, SceneTree
 from bench.describe import check_options
 from bench.progress import spinner
-from bench.scene import SceneError
 from taggers.annotation_file import read_annotation
 from taggers.base import Annotation, Tagger
 
@@ -61,8 +60,10 @@ def analyze_recording(
         shown = str(given).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         if shown != str(given):  # libsndfile and JSON take UTF-8 alone
             raise AnalysisError(f"{shown}: its name is not UTF-8; rename it")
+    if path.is_dir():
+        raise AnalysisError(f"{path} is a folder; name one recording")
     if not path.is_file():
-        raise AnalysisError(f"{path}: no such file")
+        raise AnalysisError(f"{path}: no such file; check its path")
     _check_folder(out, force=force)
     checked = _settings(preset, settings or {})
     known = options or {}
@@ -70,7 +71,7 @@ def analyze_recording(
     name = tagger or _tagger_for(labels, checked, known)
     _check_names(known, [*(separators or DEFAULT_SEPARATORS), *([name] if name else [])])
     hearing = make_tagger(name, known.get(plugins.option_name(name), {})) if name else None
-    annotation = _annotation(name, hearing, labels)
+    annotation = _annotation(name, hearing, labels, checked)
     try:
         tree = analyze(
             path,
@@ -83,8 +84,9 @@ def analyze_recording(
             device=device,
             notes=notes,
         )
-    except SceneError as error:
+    except ValueError as error:  # what the recording, the folder or the tagger cannot serve, found on the way
         raise AnalysisError(str(error)) from error
+    tree = tree.model_copy(update={"notes": (*tree.notes, *_beyond(annotation, tree))})
     _clear(out)
     with spinner("drawing") as tell:
         tree = add_pictures(out, tree, progress=tell)
@@ -182,12 +184,31 @@ def _tagger_for(
     return DEFAULT_TAGGER
 
 
-def _annotation(name: str | None, tagger: Tagger | None, labels: Path | Annotation | None) -> Annotation | None:
+def _beyond(annotation: Annotation | None, tree: SceneTree) -> tuple[str, ...]:
+    """A note where events lie after the recording's end: times in milliseconds, or another recording's events."""
+    events = annotation.events if annotation else ()
+    late = sum(event.start >= tree.recording.seconds for event in events)
+    if not late:
+        return ()
+    return (
+        f"{late} of {len(events)} annotated events begin after the recording ends, at {tree.recording.seconds:.1f} s: "
+        "are their times in seconds, and of this recording?",
+    )
+
+
+def _annotation(
+    name: str | None, tagger: Tagger | None, labels: Path | Annotation | None, checked: AnalysisSettings
+) -> Annotation | None:
     wanted = tagger is not None and tagger.needs_annotation
     if wanted and labels is None:
         raise AnalysisError(f"tagger {name} repeats an annotation: give it one with --labels CSV (start,end,class)")
     if not wanted and labels is not None:
         raise AnalysisError(f"--labels is for a tagger that repeats an annotation, and {name} listens for itself")
+    if wanted and checked.rules == "uss":
+        raise AnalysisError(
+            f"--preset uss goes by probabilities of AudioSet's labelled classes, which tagger {name} does not give; "
+            "name a tagger that listens, or leave the preset out"
+        )
     if labels is None or isinstance(labels, Annotation):
         return labels
     try:

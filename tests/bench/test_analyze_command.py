@@ -14,7 +14,7 @@ import soundfile
 from click.testing import CliRunner, Result
 
 import bench
-from bench.analysis.tree import SceneTree, read_scene
+from bench.analysis.tree import ClassEntry, RecordingEntry, SceneTree, read_scene
 from bench.cli import main
 from bench.commands_analyze import _spread
 from ontology import Ontology
@@ -47,7 +47,7 @@ def test_a_recording_becomes_a_folder_with_a_page(recording: Path, tmp_path: Pat
     assert lines[-2] == "3 classes: 2 extracted, 1 not extracted"
     tree = read_scene(out)
     assert tree.tagger == "none"
-    made = [tree.recording, *tree.classes]
+    made: list[RecordingEntry | ClassEntry] = [tree.recording, *tree.classes]
     files = [f for one in made for f in (one.audio, one.spectrogram)] + [tree.chart, tree.residual]
     assert sum(file is not None for file in files) == 8
     assert all((out / file).is_file() for file in files if file)
@@ -117,6 +117,7 @@ def test_a_folder_of_other_files_is_left_alone(recording: Path, tmp_path: Path) 
         (["--labels", "none.csv"], "none.csv: cannot be read"),
         (["--tagger", "panns-sedd"], "did you mean panns-sed"),
         ([], "--classes NAME, or --labels CSV"),
+        (["--preset", "uss", "--labels", "none.csv"], "--preset uss goes by probabilities"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_leaves_no_folder(
@@ -139,6 +140,29 @@ def test_a_file_that_is_no_recording_is_named(tmp_path: Path, content: bytes | N
     assert done.exit_code == 2
     (line,) = done.stderr.splitlines()
     assert "broken.wav" in line
+
+
+def test_a_folder_in_the_place_of_a_recording_is_called_one(tmp_path: Path) -> None:
+    done = analyze(tmp_path, "--out", tmp_path / "out", "--classes", "Guitar")
+    assert done.exit_code == 2
+    assert done.stderr == f"stemtree: {tmp_path} is a folder; name one recording\n"
+
+
+def test_what_no_flac_holds_is_one_line(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "wide.wav", np.zeros((100, 9)), RATE)
+    done = analyze(tmp_path / "wide.wav", "--out", tmp_path / "out", "--classes", "Guitar")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("stemtree: wide.wav: 9 channels")
+
+
+def test_events_after_the_end_are_told(recording: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "events.csv"
+    labels.write_text("start,end,class\n0,1,Guitar\n2000,3000,Dog\n")
+    done = analyze(recording, "--out", tmp_path / "out", "--labels", labels, "--depths", "4")
+    said = "1 of 2 annotated events begin after the recording ends, at 2.0 s"
+    assert said in done.stderr
+    assert said in read_scene(tmp_path / "out").notes[-1]
+    assert said in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_name_that_is_not_utf_8_is_one_line(recording: Path, tmp_path: Path) -> None:

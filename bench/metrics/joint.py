@@ -7,6 +7,7 @@ and the whole scene) and SDRi(e; s) = SDR(e; s) - SDR(x; s). Class c of a cut ha
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,8 @@ MISSED: Final = "missed"
 """Reason in the row of a class that sounds and was not found."""
 _BEYOND_ANY: Final = 1e6
 """Stands for an infinite SDR where sources are assigned, in dB: more than any finite one."""
+_EQUAL: Final = 1e-6
+"""SDRs closer than this, in dB, are equal, and the labels decide: one estimate may be given to several classes."""
 
 Pair = tuple[int, int]
 """Places of a source and of an estimate."""
@@ -137,15 +140,18 @@ class Joint:
         return tuple(place for place, found in enumerate(self.estimates) if found.mid == mid)
 
     def assign(self, sources: Sequence[int], estimates: Sequence[int]) -> list[Pair]:
-        """As many pairs as there can be, of greatest mean SDR."""
+        """As many pairs as there can be, of greatest mean SDR; of equal ones those with the most right labels."""
+        if not (sources and estimates):
+            return []
         if len(sources) == len(estimates) == 1:
             return [(sources[0], estimates[0])]
         from scipy.optimize import linear_sum_assignment  # lazy: listing metrics must not pay for it
 
         audio = [self.estimates[place].audio for place in estimates]
         gains = np.array([[self.products.sdr((source,), one) for one in audio] for source in sources])
-        gains = gains.reshape(len(sources), len(estimates)).clip(max=_BEYOND_ANY)
-        rows, columns = linear_sum_assignment(gains, maximize=True)
+        right = [[source in self.members[self.estimates[place].mid] for place in estimates] for source in sources]
+        worth = gains.clip(max=_BEYOND_ANY) + _EQUAL * np.array(right)
+        rows, columns = linear_sum_assignment(worth, maximize=True)
         return [(sources[row], estimates[column]) for row, column in zip(rows, columns, strict=True)]
 
     def sdri(self, members: Members, estimate: int) -> float:
@@ -198,18 +204,32 @@ def ca_sdri(joint: Joint) -> float:
 def casa_sdri_st(joint: Joint, *, denominator: Literal["max", "union"]) -> float:
     """Permutation-first SDRi in dB: all sources are assigned to all estimates by SDR, labels ignored.
 
-    Of the pairs, those whose estimate is of one of the source's classes give their SDRi, the others 0. With n sources
-    (each once, whatever number of classes it has), m estimates and TP right pairs, the sum is divided by max(n, m), or
-    by n + m - TP for ``"union"``.
+    Of the pairs, those whose estimate is of one of the source's classes give their SDRi, the others 0. With n sources,
+    m estimates and TP right pairs, the sum is divided by max(n, m), or by n + m - TP for ``"union"``. A source counts
+    once, whatever number of classes it has, and so do the estimates that these give of it: one left over in a class
+    whose source is rightly paired under another of its classes is not among the m.
 
     Returns NaN where nothing sounds and nothing was found.
     """
     sources = sorted({place for members in joint.members.values() for place in members})
-    pairs = joint.assign(sources, range(len(joint.estimates))) if sources and joint.estimates else []
+    pairs = joint.assign(sources, range(len(joint.estimates)))
     right = [pair for pair in pairs if pair[0] in joint.members[joint.estimates[pair[1]].mid]]
-    n, m = len(sources), len(joint.estimates)
+    n, m = len(sources), len(joint.estimates) - _repeats(joint, pairs, right)
     gained = [joint.sdri((source,), estimate) for source, estimate in right]
     return _share(gained, max(n, m) if denominator == "max" else n + m - len(right))
+
+
+def _repeats(joint: Joint, pairs: Sequence[Pair], right: Sequence[Pair]) -> int:
+    """Estimates left over of sources that are rightly paired under another of their classes."""
+    paired = {estimate for _, estimate in pairs}
+    left = Counter(found.mid for place, found in enumerate(joint.estimates) if place not in paired)
+    elsewhere = Counter(
+        mid
+        for source, estimate in right
+        for mid in left
+        if source in joint.members[mid] and joint.estimates[estimate].mid != mid
+    )
+    return (left & elsewhere).total()
 
 
 def true_negative(joint: Joint) -> float:

@@ -114,8 +114,8 @@ CA_SDRI: Final = _score_in_db(
 
 _PERMUTATION_FIRST: Final = (
     "All sources are assigned to all estimates so that the mean SDR is greatest, labels ignored; pairs whose estimate "
-    "is of one of the source's classes (TP of them) give their SDRi, the others 0. With n sources, each once, and m "
-    "estimates: sum / "
+    "is of one of the source's classes (TP of them) give their SDRi, the others 0. With n sources and m estimates, "
+    "each source once however many classes it has, and likewise the estimates that these give of it: sum / "
 )
 
 CASA_SDRI_ST: Final = _score_in_db(

@@ -149,11 +149,34 @@ def test_prediction_of_an_unknown_class_alone_leaves_an_empty_scene_empty() -> N
 def test_source_reached_by_two_paths_counts_in_both_classes_and_once_among_the_sources() -> None:
     given = values([source(0, "a", "b")], [heard(0, "a"), heard(0, "b", error=1.0)])
     assert given[CAPI] == given[CA] == close((20 + 0) / 2)
-    assert given[CASA] == given[UNION] == close(20 / 2)  # one source, two estimates; the better is paired
+    assert given[CASA] == given[UNION] == close(20.0)  # one source, said twice; the better is paired
     assert counts(given) == (2, 0, 0)
     only_one = values([source(0, "a", "b")], [heard(0, "b")])
     assert only_one[CASA] == close(20.0)  # right by either class
     assert only_one[CAPI] == close(20 / 2)
+
+
+def test_a_system_that_is_right_about_overlapping_classes_has_the_same_score_permutation_first() -> None:
+    bell_and_guitar = [source(0, "a", "b"), source(1, "a")]
+    given = values(bell_and_guitar, [heard(0, "a"), heard(1, "a"), heard(0, "b")])
+    assert [given[name] for name in (CAPI, CASA, UNION)] == [close(20 + DB2)] * 3
+
+
+def test_more_estimates_of_a_class_than_sources_are_no_repeats_of_another_class() -> None:
+    given = values([source(0, "a", "b")], [heard(0, "a"), heard(0, "a", error=0.2), heard(0, "b", error=0.3)])
+    assert given[CASA] == close(20 / 2)
+    swapped = values([source(0, "a", "b")], [heard(0, "c"), heard(0, "b", error=0.3)])
+    assert swapped[CASA] == 0  # the wrong label is paired: nothing is right, and both estimates count
+    assert swapped[UNION] == 0
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations("abc")))
+def test_one_estimate_given_to_all_classes_is_right_about_each_in_whatever_order(order: Sequence[str]) -> None:
+    sources = [source(place, mid) for place, mid in enumerate("abc")]
+    mixture = scene(sources, []).mixture
+    given = values(sources, [Found(mid, 0.5 * mixture) for mid in order])
+    expected = 10 * math.log10(1 / 1) - 10 * math.log10(1 / 3)  # of each source half, and half of three others
+    assert [given[name] for name in (CAPI, CASA, UNION)] == [close(expected)] * 3
 
 
 @pytest.mark.parametrize(
@@ -353,7 +376,13 @@ def literal_casa(given: JointScene, *, union: bool) -> float | None:
     found = [one for one in given.found if one.mid in given.classes]
     pairs = best_pairs([one.audio for one in sources], [one.audio for one in found])
     right = [(r, e) for r, e in pairs if found[e].mid in sources[r].mids]
-    denominator = len(sources) + len(found) - len(right) if union else max(len(sources), len(found))
+    repeats = 0
+    for mid in given.classes:
+        left = [e for e, one in enumerate(found) if one.mid == mid and e not in {e for _, e in pairs}]
+        elsewhere = [r for r, e in right if mid in sources[r].mids and found[e].mid != mid]
+        repeats += min(len(left), len(elsewhere))
+    m = len(found) - repeats
+    denominator = len(sources) + m - len(right) if union else max(len(sources), m)
     gained = sum(gain(found[e].audio, sources[r].audio, given.mixture) for r, e in right)
     return gained / denominator if denominator else None
 

@@ -64,7 +64,8 @@ class Blind:
     @property
     def _quadruples(self) -> list[Quadruple]:
         """Real systems with their oracles: a part is real where a system that it is in is told nothing."""
-        told = dict(self.cells.select("separator", pl.col("oracle").fill_null(False)).unique().iter_rows())
+        ran = self.cells.filter(pl.col("status") == "ok")  # one that could not be made tells nothing of its parts
+        told = dict(ran.select("separator", pl.col("oracle").fill_null(False)).unique().iter_rows())
         pairs = {tuple(name.split("+", 1)): oracle for name, oracle in told.items() if "+" in name}
         real = [pair for pair, oracle in pairs.items() if not oracle]
         return quadruples(

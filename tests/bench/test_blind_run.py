@@ -70,7 +70,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(workplace)
         start(
             workplace,
-            f"taggers=[labels,{NAMES}:Dice]",
+            f"taggers=[labels,{NAMES}:Dice,{NAMES}:NeedsWeights]",
             "separators=[half,irm,mixture]",
             f"parsers=[nothing,{NAMES}:Optimist]",
             "scenes.count=10",

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from bench.audio import Fitted
+from bench.audio import EnergyMatched, Fitted
 from bench.scene import Scene, SceneError, Signal
 from ontology.targets import Target
 
@@ -109,7 +109,10 @@ class Dataset(ABC):
                 for scene in sibling.scenes():
                     for wanted in scene.targets:
                         if len(wanted.members) == 1:
-                            found.setdefault(wanted.target, []).append(scene.sources[wanted.members[0]].signal)
+                            signal = scene.sources[wanted.members[0]].signal
+                            # At its own level: in its scene it was scaled to another clip's.
+                            own = signal.signal if isinstance(signal, EnergyMatched) else signal
+                            found.setdefault(wanted.target, []).append(own)
         return found
 
     def _example(self, signal: Signal) -> Iterator[Signal]:

@@ -25,7 +25,7 @@ from bench.analysis.tree import SCENE_FILE, ClassEntry, RecordingEntry, SceneTre
 from bench.analysis.walk import Detection, Heard, detect, force
 from bench.progress import spinner, track
 from ontology import Node, Ontology
-from separators.base import Context, Query
+from separators.base import Context
 from taggers.base import Annotation, TagContext, Tagger
 from taggers.timeline import tag_recording
 
@@ -199,10 +199,7 @@ def _hear(
 def _extract(work: _Work, context: Context) -> tuple[dict[str, str], dict[str, FlacWriter]]:
     """Extract all that somebody takes: why a class failed, and the files of the others, both by mid."""
     asked = work.asked
-    asks = [
-        Ask(Query(target_of(detection.node), spans=detection.spans), detection.spans, named)
-        for detection, named in asked
-    ]
+    asks = [Ask(target_of(detection.node), detection.spans, named) for detection, named in asked]
     extraction = Extraction(
         work.recording.read,
         work.recording.samples,

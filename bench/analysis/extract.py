@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 
 from bench.analysis.blocks import Blocks, Joiner, even_blocks, gate
+from bench.analysis.calls import answers, calls
 from bench.analysis.consistency import project
 from bench.analysis.dispatch import Named
 from bench.analysis.settings import AnalysisSettings
 from bench.analysis.walk import Spans
 from bench.describe import say
-from bench.seeding import seed_everything
-from separators.adapt import extract
+from ontology import Target
 from separators.base import Context, Query
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One class to be extracted: the query, when it is active (zeros elsewhere), and by which separator.
+    """One class to be extracted, when it is active (zeros elsewhere), and by which separator."""
 
-    ``query.reference`` has the shape of the recording, at its rate; several asks may name one class.
-    """
-
-    query: Query
+    target: Target
     spans: Spans
     named: Named
 
@@ -42,21 +39,13 @@ class Partition:
     unheld: Spans = ()
 
 
-@dataclass(frozen=True)
-class Extracted:
-    """Audio per ask, float32 ``(channels, samples)``, None where it failed; ``failures`` say why, by place."""
-
-    audio: tuple[torch.Tensor | None, ...]
-    failures: Mapping[int, str]
-
-
 @dataclass
 class Extraction:
     """The work of extracting ``asks``, to be done block by block in order.
 
-    Per block each separator is called once with all its classes that are active there (``queries_at_once`` at most, so
-    that memory is bounded). Estimates are gated to their spans, and blocks cross-faded, so that a separator which
-    returns the mixture gives it back bit for bit wherever the class is active.
+    Per block each separator is asked for all its classes that are active there, as few calls as can be. Estimates are
+    gated to their spans, and blocks cross-faded, so that a separator which returns the mixture gives it back bit for
+    bit wherever the class is active.
 
     Args:
         read: gives samples ``start`` to ``stop``, float32 ``(channels, stop - start)``.
@@ -79,12 +68,12 @@ class Extraction:
     """Why an ask failed, by place. One that failed is not asked again, and what it had given is worth nothing."""
 
     def __post_init__(self) -> None:
-        length = round(self.settings.block_seconds * self.sample_rate)
+        length = max(round(self.settings.block_seconds * self.sample_rate), 1)
         if self._hard:
             self.blocks = Blocks(self.samples, hop=length, fade=0)
         else:
             fade = round(self.settings.block_fade_seconds * self.sample_rate)
-            self.blocks = even_blocks(self.samples, length=max(length, 1), fade=fade)
+            self.blocks = even_blocks(self.samples, length=length, fade=fade)
         self._joiners = [Joiner(self.blocks) for _ in self.asks]
 
     @property
@@ -123,20 +112,18 @@ class Extraction:
         self, mixture: torch.Tensor, start: int, gains: Mapping[int, torch.Tensor]
     ) -> Iterator[tuple[int, torch.Tensor]]:
         """The gated estimate of each ask that is active in a block, separator by separator."""
-        by_separator: dict[int, list[int]] = {}
-        for place in gains:
-            by_separator.setdefault(id(self.asks[place].named.separator), []).append(place)
-        for places in by_separator.values():
-            for first in range(0, len(places), self.settings.queries_at_once):
-                several = places[first : first + self.settings.queries_at_once]
-                estimates = self._call(mixture, start, several)
-                if estimates is None:
-                    continue
-                for row, place in enumerate(several):
-                    if bool(torch.isfinite(estimates[row]).all()):
-                        yield place, estimates[row] * gains[place]
-                    else:
-                        self._fail(place, start, "the estimate has NaN or infinite values")
+        places = list(gains)
+        separators = [self.asks[place].named.separator for place in places]
+        for rows in calls(separators, at_once=self.settings.queries_at_once):
+            several = [places[row] for row in rows]
+            estimates = self._call(mixture, start, several)
+            if estimates is None:
+                continue
+            for row, place in enumerate(several):
+                if bool(torch.isfinite(estimates[row]).all()):
+                    yield place, estimates[row] * gains[place]
+                else:
+                    self._fail(place, start, "the estimate has NaN or infinite values")
 
     def _call(self, mixture: torch.Tensor, start: int, places: Sequence[int]) -> torch.Tensor | None:
         """Estimates ``(asks, channels, samples)`` of one separator, or None where it failed."""
@@ -144,42 +131,31 @@ class Extraction:
         samples = mixture.shape[1]
         # A hard segment is always whole, the last one padded with zeros.
         missing = self.blocks.hop - samples if self._hard else 0
-        queries = tuple(self._query_in(place, start, samples, missing) for place in places)
-        seed_everything(self.context.seed)
+        queries = [self._query_in(place, start, samples) for place in places]
+        padded = torch.nn.functional.pad(mixture, (0, missing))
         try:
-            padded = torch.nn.functional.pad(mixture, (0, missing))
-            audio = extract(separator, padded, self.sample_rate, queries, context=self.context).audio
-            audio = audio[..., :samples]
-            if audio.shape[1] not in (1, mixture.shape[0]):
-                raise ValueError(f"its estimates have {audio.shape[1]} channels, the recording {mixture.shape[0]}")
+            return answers(separator, padded, self.sample_rate, queries, context=self.context)[..., :samples]
         except Exception as error:
             for place in places:
                 self._fail(place, start, say(error))
             return None
-        return audio.expand(-1, mixture.shape[0], -1)
 
     def _fail(self, place: int, start: int, reason: str) -> None:
         at = f"in the block from {start / self.sample_rate:.1f} s" if len(self.blocks) > 1 else "in separation"
         self.failures[place] = f"{self.asks[place].named.name} failed {at}: {reason}"
 
-    def _query_in(self, place: int, start: int, samples: int, missing: int) -> Query:
-        """The query as seen from a block: what runs along with the recording is cut with it."""
-        query = self.asks[place].query
-        reference, f0 = query.reference, query.f0
-        if reference is not None:
-            reference = torch.nn.functional.pad(reference[:, start : start + samples], (0, missing))
-        if f0 is not None:
-            per_sample = len(f0) / self.samples  # frames lie evenly over the recording
-            f0 = f0[round(start * per_sample) : round((start + samples) * per_sample)]
+    def _query_in(self, place: int, start: int, samples: int) -> Query:
+        """The query as seen from a block: spans are cut with it."""
+        ask = self.asks[place]
         begin, end = start / self.sample_rate, (start + samples) / self.sample_rate
         # Of a span that reaches in by its faded edge alone a span of no length is left.
         edge = self.settings.edge_seconds
         spans = tuple(
             (min(max(a - begin, 0.0), end - begin), min(max(b - begin, 0.0), end - begin))
-            for a, b in query.spans
+            for a, b in ask.spans
             if a - edge < end and b + edge > begin
         )
-        return replace(query, reference=reference, f0=f0, spans=spans)
+        return Query(ask.target, spans=spans)
 
     def _projected(
         self,
@@ -199,26 +175,3 @@ class Extraction:
                 whole = torch.minimum(whole, 1 - gain)
         takes = {place: gains[place] * whole for place in held}
         return project(mixture, held, takes, self.sample_rate)
-
-
-def extract_classes(
-    mixture: torch.Tensor,
-    sample_rate: int,
-    asks: Sequence[Ask],
-    *,
-    settings: AnalysisSettings,
-    context: Context,
-    consistent: Partition | None = None,
-) -> Extracted:
-    """Extract classes from a mixture in memory, float32 ``(channels, samples)``; see :class:`Extraction`."""
-
-    def read(start: int, stop: int) -> torch.Tensor:
-        return mixture[:, start:stop]
-
-    work = Extraction(read, mixture.shape[1], sample_rate, asks, settings, context, consistent)
-    pieces: list[list[torch.Tensor]] = [[] for _ in asks]
-    for index in range(len(work.blocks)):
-        for place, audio in work.run(index):
-            pieces[place].append(audio)
-    whole = tuple(None if place in work.failures else torch.cat(got, dim=1) for place, got in enumerate(pieces))
-    return Extracted(whole, work.failures)

@@ -19,7 +19,7 @@ class AnalysisSettings(BaseModel):
         ValueError: a value is out of range or contradicts another; the message names the field.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     depths: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1, description="depths whose classes are extracted")
     classes: tuple[str, ...] = Field(

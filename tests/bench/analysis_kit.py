@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from bench.analysis.dispatch import Named, target_of
-from bench.analysis.extract import Ask
+from bench.analysis.extract import Ask, Extraction, Partition
+from bench.analysis.settings import AnalysisSettings
 from bench.analysis.walk import Spans
 from ontology import Ontology
 from separators.base import ANY, Context, Query, Separator
@@ -57,8 +59,37 @@ def echo(mixture: torch.Tensor, queries: tuple[Query, ...]) -> torch.Tensor:
     return mixture.expand(len(queries), *mixture.shape)
 
 
-def ask(name: str, active: Spans, named: Named, **query: object) -> Ask:
-    return Ask(Query(target_of(ONTO[name]), **query), active, named)  # type: ignore[arg-type]
+def ask(name: str, active: Spans, named: Named) -> Ask:
+    return Ask(target_of(ONTO[name]), active, named)
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Audio per ask, ``(channels, samples)``, None where it failed; ``failures`` say why, by place."""
+
+    audio: tuple[torch.Tensor | None, ...]
+    failures: Mapping[int, str]
+
+
+def extract_all(
+    mixture: torch.Tensor,
+    sample_rate: int,
+    asks: Sequence[Ask],
+    *,
+    settings: AnalysisSettings,
+    context: Context,
+    consistent: Partition | None = None,
+) -> Extracted:
+    """All blocks of a mixture in memory, one after the other."""
+    work = Extraction(
+        lambda start, stop: mixture[:, start:stop], mixture.shape[1], sample_rate, asks, settings, context, consistent
+    )
+    pieces: list[list[torch.Tensor]] = [[] for _ in asks]
+    for index in range(len(work.blocks)):
+        for place, audio in work.run(index):
+            pieces[place].append(audio)
+    whole = (None if place in work.failures else torch.cat(got, dim=1) for place, got in enumerate(pieces))
+    return Extracted(tuple(whole), work.failures)
 
 
 def noise(*shape: int, seed: int = 0, level: float = 0.1) -> torch.Tensor:

@@ -9,14 +9,14 @@ from pathlib import Path
 import torch
 
 from bench.analysis.consistency import divide, partition_of, project
-from bench.analysis.extract import Partition, extract_classes
+from bench.analysis.extract import Partition
 from bench.analysis.settings import AnalysisSettings
 from bench.analysis.walk import detect, force
 from ontology import Node
 from separators.base import Context, Query
 
 sys.path.insert(0, str(Path(__file__).parent))
-from analysis_kit import ONTO, ask, echo, noise, separator, timeline
+from analysis_kit import ONTO, ask, echo, extract_all, noise, separator, timeline
 
 RATE = 8000
 CONTEXT = Context()
@@ -117,7 +117,7 @@ def test_in_blocks_too_members_add_up_where_active_and_others_are_left_alone() -
         ask("Guitar", ((0.0, 5.0),), probe),
     ]
     partition = Partition(frozenset({0, 1}))
-    speech, music, guitar = extract_classes(
+    speech, music, guitar = extract_all(
         mixture, RATE, asks, settings=settings, context=CONTEXT, consistent=partition
     ).audio
     assert speech is not None
@@ -133,7 +133,7 @@ def test_in_blocks_too_members_add_up_where_active_and_others_are_left_alone() -
 def test_nothing_is_shared_out_while_a_class_of_the_partition_sounds_that_nobody_extracts() -> None:
     mixture = noise(1, 40_000)
     partition = Partition(frozenset({0}), unheld=((2.0, 4.0),))
-    (audio,) = extract_classes(
+    (audio,) = extract_all(
         mixture, RATE, [ask("Speech", ((0.0, 5.0),), separator(half))],
         settings=AnalysisSettings(), context=CONTEXT, consistent=partition,
     ).audio  # fmt: skip
@@ -148,7 +148,7 @@ def test_a_member_that_fails_leaves_its_share_over() -> None:
 
     mixture = noise(1, 8000)
     asks = [ask("Speech", ((0.0, 1.0),), separator(fails)), ask("Music", ((0.0, 1.0),), separator(half))]
-    found = extract_classes(
+    found = extract_all(
         mixture, RATE, asks, settings=AnalysisSettings(), context=CONTEXT, consistent=Partition(frozenset({0, 1}))
     )
     assert set(found.failures) == {0}

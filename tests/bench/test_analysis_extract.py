@@ -13,12 +13,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bench.analysis.blocks import Blocks, Joiner, even_blocks, gate
-from bench.analysis.extract import Extraction, extract_classes
+from bench.analysis.extract import Extraction
 from bench.analysis.settings import AnalysisSettings
 from separators.base import Context, Query
 
 sys.path.insert(0, str(Path(__file__).parent))
-from analysis_kit import ask, echo, noise, separator
+from analysis_kit import ask, echo, extract_all, noise, separator
 
 RATE = 1000
 CONTEXT = Context(seed=5)
@@ -70,9 +70,9 @@ def test_a_memoryless_separator_gives_the_same_whatever_the_blocks(
     spans = tuple((a / RATE, b / RATE) for a, b in zip(times[::2], times[1::2], strict=True))
     squared = separator(lambda mixture, queries: torch.stack([mixture * mixture.abs()] * len(queries)))
     asks = [ask("Speech", spans, squared), ask("Music", ALWAYS, squared)]
-    whole = extract_classes(mixture, RATE, asks, settings=config(edge_seconds=edge), context=CONTEXT)
+    whole = extract_all(mixture, RATE, asks, settings=config(edge_seconds=edge), context=CONTEXT)
     cut = config(edge_seconds=edge, block_seconds=block, block_fade_seconds=fade)
-    parts = extract_classes(mixture, RATE, asks, settings=cut, context=CONTEXT)
+    parts = extract_all(mixture, RATE, asks, settings=cut, context=CONTEXT)
     assert parts.failures == whole.failures == {}
     for one, other in zip(whole.audio, parts.audio, strict=True):
         assert one is not None
@@ -83,7 +83,7 @@ def test_a_memoryless_separator_gives_the_same_whatever_the_blocks(
 def test_a_separator_that_returns_the_mixture_gives_it_back_exactly_where_active_and_zeros_elsewhere() -> None:
     mixture = noise(2, 5000)
     settings = config(block_seconds=0.7, block_fade_seconds=0.2, edge_seconds=0.02)
-    (audio,) = extract_classes(
+    (audio,) = extract_all(
         mixture, RATE, [ask("Speech", ((1.0, 2.5), (4.0, 5.0)), separator(echo))], settings=settings, context=CONTEXT
     ).audio
     assert audio is not None
@@ -120,7 +120,7 @@ def test_each_separator_is_called_once_per_block_with_the_classes_active_there()
         ask("Music", ((1.2, 1.9), (7.0, 8.0)), probe),
     ]
     settings = config(block_seconds=3.0, block_fade_seconds=0.0)
-    extract_classes(noise(1, 9000), RATE, asks, settings=settings, context=CONTEXT)
+    extract_all(noise(1, 9000), RATE, asks, settings=settings, context=CONTEXT)
     assert calls == [["Speech", "Music"], ["Music"]]
 
 
@@ -133,29 +133,17 @@ def test_more_classes_than_go_at_once_are_asked_in_several_calls() -> None:
 
     probe = separator(listen)
     asks = [ask(name, ALWAYS, probe) for name in ("Speech", "Music", "Bark", "Meow", "Hiss")]
-    extract_classes(noise(1, 100), RATE, asks, settings=config(queries_at_once=2), context=CONTEXT)
+    extract_all(noise(1, 100), RATE, asks, settings=config(queries_at_once=2), context=CONTEXT)
     assert sizes == [2, 2, 1]
 
 
-def test_repeated_queries_with_their_own_references_and_instances_reach_the_separator_cut_to_the_block() -> None:
-    mixture, one, two = noise(1, 4000), noise(1, 4000, seed=1), noise(1, 4000, seed=2)
-    seen: list[tuple[int | None, int]] = []
-
-    def oracle(mixture: torch.Tensor, queries: tuple[Query, ...]) -> torch.Tensor:
-        seen.extend((query.instance, query.reference.shape[1]) for query in queries if query.reference is not None)
-        return torch.stack([query.reference for query in queries if query.reference is not None])
-
-    probe = separator(oracle, needs=frozenset({"reference", "instance"}))
-    asks = [
-        ask("Speech", ALWAYS, probe, reference=one, instance=0),
-        ask("Speech", ALWAYS, probe, reference=two, instance=1),
-    ]
-    settings = config(block_seconds=2.0, block_fade_seconds=0.0)
-    found = extract_classes(mixture, RATE, asks, settings=settings, context=CONTEXT)
-    assert seen == [(0, 2000), (1, 2000), (0, 2000), (1, 2000)]
-    for audio, reference in zip(found.audio, (one, two), strict=True):
-        assert audio is not None
-        assert torch.equal(audio, reference)
+def test_a_separator_whose_estimates_share_the_mixture_is_asked_for_all_in_one_call() -> None:
+    sharing = separator(lambda mixture, queries: echo(mixture, queries) / len(queries), joint=True)
+    mixture = noise(1, 100)
+    asks = [ask(name, ALWAYS, sharing) for name in ("Speech", "Music", "Bark", "Meow")]
+    found = extract_all(mixture, RATE, asks, settings=config(queries_at_once=3), context=CONTEXT)
+    assert all(torch.equal(audio, mixture / 4) for audio in found.audio if audio is not None)
+    assert not found.failures
 
 
 def test_spans_of_a_query_are_told_in_seconds_of_the_block() -> None:
@@ -166,9 +154,9 @@ def test_spans_of_a_query_are_told_in_seconds_of_the_block() -> None:
         return echo(mixture, queries)
 
     spans = ((1.5, 2.5), (3.0, 3.25))
-    asks = [ask("Speech", spans, separator(listen), spans=spans)]
+    asks = [ask("Speech", spans, separator(listen))]
     settings = config(block_seconds=2.0, block_fade_seconds=0.0, edge_seconds=0.0)
-    extract_classes(noise(1, 4000), RATE, asks, settings=settings, context=CONTEXT)
+    extract_all(noise(1, 4000), RATE, asks, settings=settings, context=CONTEXT)
     assert seen == [((1.5, 2.0),), ((0.0, 0.5), (1.0, 1.25))]
 
 
@@ -188,7 +176,7 @@ def test_one_that_raises_fails_with_its_reason_and_the_others_go_on() -> None:
 
     asks = [ask("Speech", ALWAYS, separator(counted)), ask("Music", ALWAYS, separator(echo))]
     settings = config(block_seconds=2.0, block_fade_seconds=0.0)
-    found = extract_classes(mixture, RATE, asks, settings=settings, context=CONTEXT)
+    found = extract_all(mixture, RATE, asks, settings=settings, context=CONTEXT)
     assert found.audio[0] is None
     assert found.failures == {0: "probe failed in the block from 2.0 s: RuntimeError: no more memory"}
     assert len(calls) == 2  # not asked again in the third block
@@ -204,7 +192,7 @@ def test_values_that_are_not_finite_fail_their_own_class_alone() -> None:
 
     probe = separator(half_broken)
     asks = [ask("Speech", ALWAYS, probe), ask("Music", ALWAYS, probe)]
-    found = extract_classes(noise(1, 100), RATE, asks, settings=config(), context=CONTEXT)
+    found = extract_all(noise(1, 100), RATE, asks, settings=config(), context=CONTEXT)
     assert found.audio[0] is None
     assert "NaN" in found.failures[0]
     assert found.audio[1] is not None
@@ -215,19 +203,17 @@ def test_a_mono_estimate_stands_for_each_channel_and_any_other_number_fails() ->
     mono = separator(lambda mixture, queries: mixture.mean(dim=0, keepdim=True).expand(len(queries), 1, -1))
     three = separator(lambda mixture, queries: mixture[:1].expand(len(queries), 3, -1))
     asks = [ask("Speech", ALWAYS, mono), ask("Music", ALWAYS, three)]
-    found = extract_classes(mixture, RATE, asks, settings=config(), context=CONTEXT)
+    found = extract_all(mixture, RATE, asks, settings=config(), context=CONTEXT)
     assert found.audio[0] is not None
     assert torch.equal(found.audio[0], mixture.mean(dim=0, keepdim=True).expand(2, -1))
-    assert "3 channels, the recording 2" in found.failures[1]
+    assert "3 channels, the mixture 2" in found.failures[1]
 
 
 def test_a_class_that_is_nowhere_active_is_silence_of_full_length_and_asks_nobody() -> None:
     def never(mixture: torch.Tensor, queries: tuple[Query, ...]) -> torch.Tensor:
         raise AssertionError
 
-    found = extract_classes(
-        noise(1, 900), RATE, [ask("Speech", (), separator(never))], settings=config(), context=CONTEXT
-    )
+    found = extract_all(noise(1, 900), RATE, [ask("Speech", (), separator(never))], settings=config(), context=CONTEXT)
     assert found.audio[0] is not None
     assert found.audio[0].shape == (1, 900)
     assert not found.audio[0].any()
@@ -241,7 +227,7 @@ def test_under_the_uss_rules_each_segment_is_separated_by_itself_whole_and_nothi
         return torch.full((len(queries), *mixture.shape), float(len(lengths)))
 
     asks = [ask("Speech", ((0.0, 4.0), (8.0, 9.0)), separator(index_of_call))]
-    found = extract_classes(noise(1, 9000), RATE, asks, settings=AnalysisSettings.uss(), context=CONTEXT)
+    found = extract_all(noise(1, 9000), RATE, asks, settings=AnalysisSettings.uss(), context=CONTEXT)
     assert lengths == [2000, 2000, 2000]  # the last segment is padded to its full length
     assert found.audio[0] is not None
     expected = torch.tensor([1.0] * 2000 + [2.0] * 2000 + [0.0] * 4000 + [3.0] * 1000)
@@ -251,8 +237,8 @@ def test_under_the_uss_rules_each_segment_is_separated_by_itself_whole_and_nothi
 def test_every_call_draws_from_the_same_seed_so_that_two_analyses_agree() -> None:
     drawn = separator(lambda mixture, queries: torch.rand(len(queries), *mixture.shape))
     asks = [ask("Speech", ALWAYS, drawn)]
-    one = extract_classes(noise(1, 300), RATE, asks, settings=config(), context=CONTEXT)
-    two = extract_classes(noise(1, 300), RATE, asks, settings=config(), context=CONTEXT)
+    one = extract_all(noise(1, 300), RATE, asks, settings=config(), context=CONTEXT)
+    two = extract_all(noise(1, 300), RATE, asks, settings=config(), context=CONTEXT)
     assert one.audio[0] is not None
     assert two.audio[0] is not None
     assert torch.equal(one.audio[0], two.audio[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -170,6 +171,8 @@ def test_settings_that_contradict_each_other_are_refused_by_name() -> None:
         ({"partition_depth": 5}, "partition_depth"),
         ({"rules": "uss"}, "hop_seconds"),
         ({"tresholt": 0.5}, "tresholt"),
+        ({"block_seconds": math.inf}, "block_seconds"),
+        ({"edge_seconds": math.inf}, "edge_seconds"),
     ]:
         with pytest.raises(ValueError, match=says):
             AnalysisSettings(**given)  # type: ignore[arg-type]

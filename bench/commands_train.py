@@ -47,14 +47,18 @@ def train(family: str, overrides: tuple[str, ...]) -> None:
 
     family_class(family)
     config = compose(overrides)
-    with spinner(f"train {family}") as tell:
-        report = run(family, config, tell=tell, say=lambda line: click.echo(line, err=True))
+    again = [each for each in overrides if each.partition("=")[0] not in ("resume", "until")]
+    command = shlex.join(["stemtree", "train", family, *again, "resume=true"])
+    try:
+        with spinner(f"train {family}") as tell:
+            report = run(family, config, tell=tell, say=lambda line: click.echo(line, err=True))
+    except KeyboardInterrupt:
+        click.echo(f"interrupted; from the last checkpoint, where there is one, goes on: {command}", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     if not report.main:
         return
     _show(report)
     if not report.finished:
-        again = [each for each in overrides if each.partition("=")[0] not in ("resume", "until")]
-        command = shlex.join(["stemtree", "train", family, *again, "resume=true"])
         click.echo(f"stopped after step {report.done} of {report.steps}; go on with: {command}", err=True)
         if config.until is None or report.done < config.until:
             raise click.exceptions.Exit(INTERRUPTED)

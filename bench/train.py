@@ -78,6 +78,8 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
     tell, say = tell or _quiet, say or _quiet
     kind = family_class(family)
     here = launch(config.device)
+    if here.rank:
+        tell = say = _quiet
     _claim(config, here)
     sources = [open_data(name, path, config.options.get(name, {})) for name, path in config.data.items()]
     sources, notes = _trainable_sources(sources, config)

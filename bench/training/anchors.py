@@ -72,7 +72,7 @@ class EnergyAnchors:
 
 @dataclass(frozen=True)
 class FramewiseAnchors:
-    """Where a tagger hears most of the class; each clip is tagged once per run.
+    """Where a tagger hears most of the class, or of a class below it; each clip and class is tagged once per run.
 
     Raises ``ValueError`` where the tagger has no framewise output, or cannot tell the class.
     """

@@ -211,8 +211,18 @@ def _audioset_data(root: Path, options: Mapping[str, Any]) -> TrainingData:
         raise TrainError(
             f"{root}: no clip of {', '.join(used)} is there; lay them out as audios/SPLIT_segments/YID.wav"
         )
+    tested = _audioset_eval(root)
     info = data.dataset_class(AUDIOSET).info
-    return TrainingData(AUDIOSET, tuple(clips.values()), info, tuple(used))
+    return TrainingData(
+        AUDIOSET, tuple(clips.values()), info, tuple(used), test=tested, test_split="eval" if tested else None
+    )
+
+
+def _audioset_eval(root: Path) -> tuple[Scene, ...]:
+    try:
+        return tuple(data.construct(AUDIOSET, root, {"split": "eval", "material": "clips"}).scenes())
+    except DatasetError:
+        return ()  # the evaluation set was not downloaded
 
 
 def _audioset_clips(table: Path, files: Mapping[str, Path]) -> Iterator[TrainingClip]:

@@ -56,15 +56,17 @@ class Alone:
 class Together:
     """One of several processes that ``accelerate launch`` started, each on a device of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
         try:
             from accelerate import Accelerator  # type: ignore[import-not-found,unused-ignore]
         except ImportError as error:
             raise TrainError("training in several processes needs accelerate: pip install accelerate") from error
-        self._accelerator = Accelerator()
+        self._accelerator = Accelerator(cpu=device == "cpu")
         self.rank = int(self._accelerator.process_index)
         self.world = int(self._accelerator.num_processes)
         self.device = self._accelerator.device
+        if self.world == 1:
+            raise TrainError(f"device={device}: accelerate does not join the processes on it; say device=cuda or cpu")
 
     def prepare(self, module: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[Any, Any]:
         if self.device.type == "cuda":  # as published: statistics over the batches of all devices
@@ -90,7 +92,7 @@ def launch(device: str) -> Launch:
         TrainError: the device is not there, or ``accelerate`` is not installed.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        return Together()
+        return Together(device)
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise TrainError(f"device={device}: torch finds no CUDA device here; say device=cpu")
     if device == "mps" and not torch.backends.mps.is_available():

@@ -18,6 +18,7 @@ from torch import nn
 
 from separators.uss.checkpoint import load_separator, save_separator
 from separators.uss.description import LABELS, Description, QueryName
+from separators.uss.engine import best_dtype
 from separators.uss.model import CHANNELS, SAMPLE_RATE, ResUNet30
 from separators.uss.spectra import HOP, WINDOW
 from taggers.weights import fill
@@ -74,17 +75,12 @@ def precision_on(wanted: Precision, device: torch.device) -> torch.dtype:
     """The type that convolutions compute in: bfloat16 where ``auto`` finds a processor that multiplies in it.
 
     Raises:
-        ValueError: bfloat16 is asked of a GPU that lacks it.
+        ValueError: bfloat16 is asked of a device that lacks it.
     """
-    if wanted == "float32":
-        return torch.float32
-    if device.type == "cuda":
-        able = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        able = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-    if wanted == "bfloat16" and device.type == "cuda" and not able:
+    best = best_dtype(device) if wanted != "float32" else torch.float32
+    if wanted == "bfloat16" and best != torch.bfloat16 and device.type != "cpu":  # a CPU computes in it, if slowly
         raise ValueError(f"precision=bfloat16: {device} does not compute in it; say precision=float32")
-    return torch.bfloat16 if wanted == "bfloat16" or able else torch.float32
+    return torch.bfloat16 if wanted == "bfloat16" else best
 
 
 class UssTraining(nn.Module):

@@ -312,6 +312,18 @@ def test_audioset_as_downloaded_gives_the_clips_that_are_there_with_all_their_cl
     assert [clip.name for clip in found.clips] == list(ids[:2])
     assert found.splits == ("balanced_train",)
     assert set(found.clips[0].mids) == {mid("Dog"), mid("Rain")}
+    assert found.test == ()
+    evaluated = tmp_path / "audios" / "eval_segments"
+    evaluated.mkdir()
+    listed = zip(("ddddddddddd", "eeeeeeeeeee"), ("Dog", "Rain"), strict=True)
+    lines = []
+    for id, name in listed:
+        soundfile.write(evaluated / f"Y{id}.wav", np.full(100, 0.1), RATE)
+        lines.append(f'{id}, 0.000, 10.000, "{mid(name)}"\n')
+    (tmp_path / "eval_segments.csv").write_text("".join(lines))
+    again = open_data("audioset", tmp_path, {})
+    assert {scene.id for scene in again.test} == {"ddddddddddd+eeeeeeeeeee", "eeeeeeeeeee+ddddddddddd"}
+    assert again.clips == found.clips
     shutil.rmtree(folder)
     with pytest.raises(TrainError, match="no clip of balanced_train is there"):
         open_data("audioset", tmp_path, {})

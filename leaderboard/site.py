@@ -18,6 +18,7 @@ from reports import bootstrap, ranks, tables
 from reports.aggregate import AGGREGATIONS, parse_column
 from reports.figures import Dot, interval_plot
 from reports.outcomes import FALLBACK
+from reports.published import published, published_on
 from reports.results import Results
 from reports.tables import Board
 
@@ -48,6 +49,7 @@ def build(results: Path, out: Path, *, run: str | None = None, title: str = "ste
     pages.index()
     pages.separators()
     pages.metrics()
+    pages.reported()
     pages.runs()
     for board in site.boards:
         pages.scenes(board)
@@ -95,6 +97,7 @@ class _Pages:
                 left_out=_count_left_out(board),
                 figure=_figure(self.site, board, table),
                 blind=blind_sections(self.site, board) if board.blind else None,
+                reported=() if board.blind else published_on(board.dataset),
                 scenes=_scene_list(board),
             )
 
@@ -149,6 +152,11 @@ class _Pages:
             fallback=FALLBACK,
             ranked_coverage=tables.RANKED_COVERAGE,
         )
+
+    def reported(self) -> None:
+        """Figures that others have published, by data set."""
+        names = dict.fromkeys(figure.dataset for figure in published())
+        self._add("reported.html", "reported.html", reported=[(name, published_on(name)) for name in names])
 
     def runs(self) -> None:
         """The list of runs, and one page per manifest."""

@@ -581,3 +581,14 @@ def test_a_site_is_the_same_where_the_locale_knows_ascii_alone(make_writer: Call
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")
     assert files(here) == files(tmp_path / "there")
+
+
+def test_reported_figures_stand_beside_the_measured_ones_and_take_no_rank(site: Path) -> None:
+    page = (site / "datasets" / "musdb18.html").read_text()
+    ranked, _, reported = page.partition('id="reported"')
+    assert "Primitive clustering" in reported
+    assert "arXiv:2305.07447" in reported
+    assert "Primitive clustering" not in ranked
+    everything = (site / "reported.html").read_text()
+    assert everything.count('<span class="tag">reported</span>') == everything.count('<tr><th scope="row">')
+    assert "5.57" in everything

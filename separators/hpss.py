@@ -83,15 +83,10 @@ class HPSS(ComponentSeparator):
         """Share of the harmonic part, 0 to 1, in each bin of ``magnitude``, both (channels, bins, frames)."""
         import librosa
 
-        bins, frames = magnitude.shape[1:]
-        # SciPy's median filter reads beyond an array much shorter than its kernel (seen with two frames in 1.17).
-        # It mirrors at the edges, so mirroring here first gives the same medians.
         over_time, over_frequency = self.kernels
-        time = over_time if frames < over_time else 0
-        frequency = over_frequency if bins < over_frequency else 0
-        mirrored = np.pad(magnitude, ((0, 0), (frequency, frequency), (time, time)), mode="symmetric")
-        mask, _ = librosa.decompose.hpss(mirrored, kernel_size=self.kernels, mask=True)
-        return mask[:, frequency : frequency + bins, time : time + frames]
+        steady, broad = _medians(magnitude, over_time, axis=-1), _medians(magnitude, over_frequency, axis=-2)
+        mask: np.ndarray = librosa.util.softmask(steady, broad, power=2, split_zeros=True)
+        return mask
 
     @classmethod
     def card(cls) -> ModelCard:
@@ -106,3 +101,18 @@ class HPSS(ComponentSeparator):
             parameters=0,
             notes="librosa's filter (ISC licence); defaults and transform of nussl 1.1.9",
         )
+
+
+def _medians(values: np.ndarray, kernel: int, *, axis: int) -> np.ndarray:
+    """The running median along an axis, mirrored at its ends: that of SciPy and librosa, to the bit.
+
+    All lines are filtered as one, since SciPy is ten times as fast along a single dimension.
+    """
+    from scipy.ndimage import median_filter
+
+    lines = np.moveaxis(values, axis, -1)
+    before = kernel // 2
+    ends = [(0, 0)] * (lines.ndim - 1) + [(before, kernel - 1 - before)]
+    mirrored = np.pad(lines, ends, mode="symmetric")
+    medians = median_filter(mirrored.ravel(), size=kernel).reshape(mirrored.shape)
+    return np.moveaxis(medians[..., before : before + lines.shape[-1]], -1, axis)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import librosa
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -271,6 +272,17 @@ def test_the_harmonic_part_of_a_few_frames_is_that_of_medians_over_mirrored_edge
     harmonic, percussive = medians(31, 2) ** 2, medians(17, 1) ** 2
     expected = stft.inverse(X * torch.from_numpy(harmonic / (harmonic + percussive)), samples)
     assert sdr(expected, split(HPSS(kernel=(31, 17)), mixture)["harmonic"]) > 80
+
+
+@pytest.mark.parametrize("kernel", [(31, 31), (17, 4), (1, 2)])
+def test_the_mask_of_hpss_is_that_of_librosa_to_the_bit(kernel: tuple[int, int]) -> None:
+    mixture = torch.cat([noise(2, 9000), torch.zeros(2, 3000)], dim=1)
+    stft = primitive_stft(RATE)
+    X = stft.forward(mixture)
+    mask, _ = librosa.decompose.hpss(X.abs().numpy(), kernel_size=kernel, mask=True)
+    assert torch.equal(
+        split(HPSS(kernel=kernel), mixture)["harmonic"], stft.inverse(X * torch.from_numpy(mask), 12_000)
+    )
 
 
 REFUSED: list[tuple[Callable[[], object], str]] = [

@@ -79,7 +79,8 @@ def _draw(axes: Axes, tree: SceneTree) -> None:
         axes.axhline(bottom, color=_RULE, linewidth=0.8, zorder=1)
         _draw_class(axes, entry, bottom, step=tree.activity_seconds, seconds=seconds)
     names = [_INDENT * place.level + entries[place.mid].name for place in reversed(places)]
-    axes.set_yticks(np.arange(len(names)) + _FILL / 2, names, parse_math=False, ha="left", color=_INK)
+    middles = [(_FILL if entries[place.mid].activity else _TOLD) / 2 for place in reversed(places)]
+    axes.set_yticks(np.arange(len(names)) + middles, names, parse_math=False, ha="left", color=_INK)
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, seconds)
     axes.set_ylim(-0.1, len(names))

@@ -20,7 +20,10 @@ _PIXELS_PER_BAND: Final = 2
 _COLOURS: Final = 64
 """Steps of the colour scale: 1.25 dB each, finer than the eye tells, and a third of the file of 256."""
 _WINDOW_SECONDS: Final = 0.046
+_SHORTEST_WINDOW: Final = 4
+"""Samples; recordings of a few hertz would have windows of less than one."""
 _BLOCK_FRAMES: Final = 512
+"""Frames of all channels together that are transformed at once."""
 _MAP: Final = "magma"
 
 Progress = Callable[[str], None]
@@ -81,30 +84,40 @@ def mel_power(path: Path, *, top: float) -> np.ndarray:
     import soundfile
 
     with soundfile.SoundFile(path) as file:
-        window = 2 ** round(np.log2(_WINDOW_SECONDS * file.samplerate))
+        window = max(_SHORTEST_WINDOW, 2 ** round(np.log2(_WINDOW_SECONDS * file.samplerate)))
+        size = _fft_size(file.samplerate, window, top)
         columns = int(min(_COLUMNS, max(1, file.frames // (window // 4))))
         # Frames lie at most half a window apart, and every column holds at least one.
         hop = int(max(1, min(window // 2, file.frames // columns)))
         filters = librosa.filters.mel(
-            sr=file.samplerate, n_fft=2 * window, n_mels=_BANDS, fmin=0.0, fmax=top, htk=True, norm=None
+            sr=file.samplerate, n_fft=size, n_mels=_BANDS, fmin=0.0, fmax=top, htk=True, norm=None
         )
         total = np.zeros((_BANDS, columns))
         count = np.zeros(columns)
         for first, frames in _frames(file, window, hop):
-            power = np.square(np.abs(np.fft.rfft(frames * np.hanning(window), n=2 * window))).mean(axis=0)
+            power = np.square(np.abs(np.fft.rfft(frames * np.hanning(window), n=size))).mean(axis=0)
             places = np.minimum((first + np.arange(len(power))) * hop * columns // max(file.frames, 1), columns - 1)
             np.add.at(total.T, places, power @ filters.T)
             np.add.at(count, places, 1)
     return total / np.maximum(count, 1)
 
 
+def _fft_size(sample_rate: int, window: int, top: float) -> int:
+    """Samples per spectrum: twice the window, and so many that the narrowest band, the lowest, holds a bin."""
+    import librosa
+
+    narrowest = librosa.mel_to_hz(librosa.hz_to_mel(top, htk=True) / (_BANDS + 1), htk=True)
+    return int(max(2 * window, 2 ** np.ceil(np.log2(sample_rate / narrowest))))
+
+
 def _frames(file: Any, window: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
     """Blocks of centred windows: number of the first, and ``(channels, frames, window)``."""
     held = np.zeros((file.channels, window // 2))
+    wanted = hop * -(-_BLOCK_FRAMES // file.channels)
     first = 0
     while True:
-        block = file.read(_BLOCK_FRAMES * hop, dtype="float32", always_2d=True).T
-        last = block.shape[1] < _BLOCK_FRAMES * hop
+        block = file.read(wanted, dtype="float32", always_2d=True).T
+        last = block.shape[1] < wanted
         held = np.concatenate([held, block, np.zeros((file.channels, window // 2 if last else 0))], axis=1)
         if held.shape[1] >= window:
             frames = np.lib.stride_tricks.sliding_window_view(held, window, axis=1)[:, ::hop]

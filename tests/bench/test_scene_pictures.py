@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -106,6 +107,25 @@ def test_a_very_short_recording_has_a_picture(tmp_path: Path, samples: int) -> N
     assert (power.sum(axis=0) > 0).all()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rate", [1, 20, 100, 1_000, 4_000])
+def test_every_band_of_a_recording_at_a_low_rate_holds_a_bin(tmp_path: Path, rate: int) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, 40 * rate)
+    power = mel_power(write(tmp_path / "slow.flac", noise, rate), top=rate / 2)
+    assert (power.sum(axis=1) > 0).all()
+
+
+def test_memory_does_not_grow_with_the_channels(tmp_path: Path) -> None:
+    peaks = []
+    for channels in (1, 8):
+        path = write(tmp_path / f"{channels}.flac", np.zeros((RATE * 40, channels)))
+        tracemalloc.start()
+        mel_power(path, top=8_000.0)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.5 * peaks[0]
+
+
 def test_classes_share_the_mixtures_colours(tmp_path: Path) -> None:
     mixture = tone(1_000, 2.0)
     tree = scene(tmp_path, mixture, {"Music": mixture, "Guitar": mixture / 10, "Piano": np.zeros_like(mixture)})
@@ -150,9 +170,14 @@ def test_the_chart_names_each_class_once_in_the_order_of_the_tree_in_both_themes
 def test_a_tall_chart_takes_the_memory_of_one_and_stays_within_what_viewers_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = []
+    made: list[tuple[object, ...]] = []
     make = RendererAgg.__init__
-    monkeypatch.setattr(RendererAgg, "__init__", lambda self, *size: (made.append(size), make(self, *size))[1])
+
+    def counted(self: RendererAgg, *size: float) -> None:
+        made.append(size)
+        make(self, *size)
+
+    monkeypatch.setattr(RendererAgg, "__init__", counted)
     monkeypatch.setattr(chart, "_TALLEST", 900)
     tree = scene(tmp_path, tone(440, 1.0), {node.name: None for node in ONTO.at_depth(2)})
     add_pictures(tmp_path, tree)

@@ -281,6 +281,7 @@ for (const [id, open] of [["unfold", true], ["fold", false]]) {
 }
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest?.(".chart")) return; // there the arrows scroll
   const step = event.shiftKey ? 10 : 1;
   const actions = {
     ArrowLeft: () => go(engine.position() - step),

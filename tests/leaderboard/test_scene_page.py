@@ -26,6 +26,7 @@ RATE, SECONDS = 16_000, 1.5
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+VOID = frozenset({"meta", "link", "img", "input", "br"})
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</script><script>alert(2)</script>.wav"
 
 
@@ -36,16 +37,26 @@ class Page(HTMLParser):
         super().__init__()
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.buried: list[str] = []
+        """What takes the focus inside elements that screen readers pass over."""
         self._open: list[str] = []
+        self._hidden: list[bool] = []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        if tag in VOID:
+            return
         self._open.append(tag)
+        self._hidden.append(dict(attrs).get("aria-hidden") == "true" or self._hidden[-1:] == [True])
+        if self._hidden[-1] and tag in ("a", "button", "summary", "audio"):
+            self.buried.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        while self._open and self._open.pop() != tag:
-            pass
+        while self._open:
+            self._hidden.pop()
+            if self._open.pop() == tag:
+                break
 
     def handle_data(self, data: str) -> None:
         if not {"script", "style"} & set(self._open[-1:]):
@@ -160,6 +171,18 @@ def test_without_javascript_every_track_has_a_player_and_nothing_is_folded(folde
     folds = [a for t, a in page.elements if t == "details" and "class" not in a][:-1]  # the last one holds the settings
     assert folds
     assert all("open" in a for a in folds)
+
+
+def test_nothing_that_takes_the_focus_is_hidden_from_screen_readers(folder: Path, scene: dict[str, Any]) -> None:
+    page = Page(build_scene_page(folder, scene))
+    assert page.all("button", id="unfold")
+    assert page.buried == []
+
+
+def test_a_chart_wider_than_the_window_scrolls_by_keyboard(folder: Path, scene: dict[str, Any]) -> None:
+    (figure,) = Page(build_scene_page(folder, scene)).all("figure")
+    assert figure["tabindex"] == "0"
+    assert figure["aria-label"]
 
 
 def test_what_has_no_audio_says_why(folder: Path, scene: dict[str, Any]) -> None:

@@ -78,8 +78,10 @@ class _Resuming:
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as response:
             response.raise_for_status()
             start = _start(response)
-            announced = response.headers.get("Content-Length")
-            if announced is not None and start + int(announced) != self._size:
+            if start > self._here():
+                raise ValueError(f"the server goes on at byte {start:,}, and only {self._here():,} are here")
+            announced = response.headers.get("Content-Length", "")
+            if announced.isdecimal() and start + int(announced) != self._size:
                 raise ValueError(f"the server offers {start + int(announced):,} bytes, not {self._size:,}")
             with self._part.open("r+b" if start else "wb") as file, _bar(self._name, start, self._size) as advance:
                 file.seek(start)
@@ -94,7 +96,11 @@ def _start(response: requests.Response) -> int:
     """First byte of what the server sends: 0 where it does not resume."""
     if response.status_code != 206:
         return 0
-    return int(response.headers["Content-Range"].removeprefix("bytes ").partition("-")[0])
+    said = response.headers.get("Content-Range", "")
+    first = said.removeprefix("bytes ").partition("-")[0]
+    if not first.isdecimal():
+        raise ValueError(f"the server sends a part and does not say which (Content-Range: {said!r})")
+    return int(first)
 
 
 @contextmanager

@@ -175,7 +175,9 @@ def _check(tags: Tags, segments: int, tagger: Tagger) -> None:
         if tensor is not None and tuple(tensor.shape) != shape:
             raise ValueError(f"{name} returned {what} {tuple(tensor.shape)}, not {shape}")
     framewise = tags.framewise
-    if framewise is not None and (framewise.ndim != 3 or len(framewise) != segments or framewise.shape[2] != CLASSES):
+    if framewise is not None and (
+        framewise.ndim != 3 or len(framewise) != segments or not framewise.shape[1] or framewise.shape[2] != CLASSES
+    ):
         raise ValueError(f"{name} returned framewise {tuple(framewise.shape)}, not ({segments}, frames, {CLASSES})")
 
 

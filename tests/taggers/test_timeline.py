@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -310,6 +310,15 @@ def test_tags_that_do_not_fit_are_laid_to_the_tagger() -> None:
 
     with pytest.raises(ValueError, match=r"Wrong returned probabilities \(4, 527\), not \(4, 632\)"):
         tag_recording(Wrong(), Recording(noise(500)), sample_rate=100, samples=500)
+
+
+def test_framewise_tags_without_a_frame_are_laid_to_the_tagger() -> None:
+    class Frameless(Ear):
+        def tag(self, waveforms: torch.Tensor, *, context: TagContext) -> Tags:
+            return replace(super().tag(waveforms, context=context), framewise=torch.zeros(len(waveforms), 0, 632))
+
+    with pytest.raises(ValueError, match=r"Frameless returned framewise \(4, 0, 632\)"):
+        tag_recording(Frameless(), Recording(noise(500)), sample_rate=100, samples=500)
 
 
 def test_no_more_than_a_batch_of_an_hour_is_read_at_once() -> None:

@@ -27,6 +27,7 @@ class Server(ThreadingHTTPServer):
     content = CONTENT
     cut_after: int | None = None
     resumes = True
+    content_range: str | None = None
     says_length = True
     status = 200
 
@@ -52,9 +53,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if start else 200)
         if start:
-            self.send_header(
-                "Content-Range", f"bytes {start}-{len(self.server.content) - 1}/{len(self.server.content)}"
-            )
+            whole = len(self.server.content)
+            self.send_header("Content-Range", self.server.content_range or f"bytes {start}-{whole - 1}/{whole}")
         if self.server.says_length:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -124,6 +124,18 @@ def test_a_download_that_was_cut_off_goes_on_where_it_stopped(server: Server) ->
     assert find(file).sha256 == SHA256
     assert server.ranges == [None, f"bytes={got}-"]
     assert not part.exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "told"), [("bytes */*", "does not say which"), (f"bytes 9999999-{len(CONTENT) - 1}/*", "goes on at byte")]
+)
+def test_a_part_from_elsewhere_is_not_joined(server: Server, said: str, told: str) -> None:
+    file = published(server.url, checksum=None)
+    server.cut_after = 2_000_000
+    refused(lambda: find(file))
+    server.cut_after, server.content_range = None, said
+    assert told in refused(lambda: find(file))
+    assert not file.path.exists()
 
 
 def test_two_who_want_one_file_fetch_it_once(server: Server) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 
@@ -60,7 +60,7 @@ def _ends(active: Collection[Node]) -> list[Node]:
 
 def project(
     mixture: torch.Tensor, estimates: Mapping[int, torch.Tensor], gains: Mapping[int, torch.Tensor], sample_rate: int
-) -> dict[int, torch.Tensor]:
+) -> Iterator[tuple[int, torch.Tensor]]:
     """Share out what estimates leave of the mixture, so that they add up to it where they are active.
 
     The mixture-consistency projection: with r = x - sum of s_j, each estimate becomes s_i + w_i r. Source: Wisdom et
@@ -75,9 +75,9 @@ def project(
         gains: for each estimate how much of its share it takes, ``(samples,)`` in 0 to 1: 0 where it is inactive.
         sample_rate: in Hz.
 
-    Returns:
-        The estimates adjusted. What gains of 0 and empty bins leave over is in none of them; so is, for about a tenth
-        of a second around the edge of a span, the share of an estimate that is no longer active.
+    Yields:
+        Each estimate adjusted, one at a time. What gains of 0 and empty bins leave over is in none of them; so is, for
+        about a tenth of a second around the edge of a span, the share of an estimate that is no longer active.
     """
     stft = oracle_stft(sample_rate)
     rest = mixture.double()
@@ -88,11 +88,9 @@ def project(
     total = torch.zeros(R.shape[1:])
     for energy in energies.values():
         total += energy
-    adjusted = {}
     for place, audio in estimates.items():
         weight = torch.where(total > 0, energies[place] / total, 0.0)
-        adjusted[place] = audio + gains[place] * stft.inverse(R * weight, mixture.shape[-1])
-    return adjusted
+        yield place, audio + gains[place] * stft.inverse(R * weight, mixture.shape[-1])
 
 
 def _energy(stft: STFT, audio: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import torch
 
@@ -16,6 +17,9 @@ from bench.analysis.walk import Spans
 from bench.describe import say
 from ontology import Target
 from separators.base import Context, Query
+
+_MOST_SAMPLES: Final = 1 << 25
+"""Samples of all estimates of one call, over all channels: 128 MiB."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Extraction:
             else:
                 yield place, self._joiners[place].add(index, audio)
         if held:
-            for place, audio in self._projected(mixture, held, gains, start, stop).items():
+            for place, audio in self._projected(mixture, held, gains, start, stop):
                 yield place, self._joiners[place].add(index, audio)
         silence = torch.zeros_like(mixture)
         for place in range(len(self.asks)):
@@ -114,7 +118,8 @@ class Extraction:
         """The gated estimate of each ask that is active in a block, separator by separator."""
         places = list(gains)
         separators = [self.asks[place].named.separator for place in places]
-        for rows in calls(separators, at_once=self.settings.queries_at_once):
+        at_once = min(self.settings.queries_at_once, max(_MOST_SAMPLES // mixture.numel(), 1))
+        for rows in calls(separators, at_once=at_once):
             several = [places[row] for row in rows]
             estimates = self._call(mixture, start, several)
             if estimates is None:
@@ -164,7 +169,7 @@ class Extraction:
         gains: Mapping[int, torch.Tensor],
         start: int,
         stop: int,
-    ) -> dict[int, torch.Tensor]:
+    ) -> Iterator[tuple[int, torch.Tensor]]:
         """Members of the partition made to add up, save where one of its classes sounds without an estimate."""
         assert self.consistent is not None
         failed = [self.asks[place].spans for place in self.consistent.members if place in self.failures]

@@ -42,7 +42,9 @@ class AnalysisSettings(BaseModel):
     batch: int = Field(default=8, ge=1, description="segments that the tagger hears at once")
     block_seconds: float = Field(default=30.0, gt=0, description="the recording is separated in blocks of this length")
     block_fade_seconds: float = Field(default=1.0, ge=0, description="by which blocks overlap and are cross-faded")
-    queries_at_once: int = Field(default=32, ge=1, description="most classes asked of a separator in one call")
+    queries_at_once: int = Field(
+        default=32, ge=1, description="most classes asked of a separator in one call; fewer where blocks are very large"
+    )
     edge_seconds: float = Field(default=0.02, ge=0, description="raised-cosine fade on either side of a span")
     consistent: Literal["none", "partition"] = Field(
         default="none",

@@ -77,14 +77,14 @@ def test_estimates_add_up_exactly_where_all_are_active() -> None:
     mixture = noise(2, 6000)
     estimates = {0: 0.7 * mixture + noise(2, 6000, seed=1, level=0.02), 3: noise(2, 6000, seed=2)}
     ones = {place: torch.ones(6000) for place in estimates}
-    adjusted = project(mixture, estimates, ones, RATE)
+    adjusted = dict(project(mixture, estimates, ones, RATE))
     torch.testing.assert_close(adjusted[0] + adjusted[3], mixture, **EXACT)
 
 
 def test_the_louder_estimate_takes_the_larger_share_of_what_is_left() -> None:
     mixture = noise(1, 8000)
     estimates = {0: 0.6 * mixture, 1: 0.2 * mixture}
-    adjusted = project(mixture, estimates, {0: torch.ones(8000), 1: torch.ones(8000)}, RATE)
+    adjusted = dict(project(mixture, estimates, {0: torch.ones(8000), 1: torch.ones(8000)}, RATE))
     torch.testing.assert_close(adjusted[0], (0.6 + 0.2 * 0.9) * mixture, atol=1e-6, rtol=0)  # 0.36 / (0.36 + 0.04)
     torch.testing.assert_close(adjusted[1], (0.2 + 0.2 * 0.1) * mixture, atol=1e-6, rtol=0)
 
@@ -92,14 +92,16 @@ def test_the_louder_estimate_takes_the_larger_share_of_what_is_left() -> None:
 def test_a_share_goes_where_the_estimate_has_its_energy_in_frequency() -> None:
     time = torch.arange(RATE * 2) / RATE
     low, high = torch.sin(2 * torch.pi * 200 * time)[None], torch.sin(2 * torch.pi * 3000 * time)[None]
-    adjusted = project(low + high, {0: 0.5 * low, 1: 0.5 * high}, {0: torch.ones(16_000), 1: torch.ones(16_000)}, RATE)
+    adjusted = dict(
+        project(low + high, {0: 0.5 * low, 1: 0.5 * high}, {0: torch.ones(16_000), 1: torch.ones(16_000)}, RATE)
+    )
     middle = slice(4000, 12_000)
     assert float((adjusted[0] - low)[:, middle].abs().max()) < 1e-2
     assert float((adjusted[1] - high)[:, middle].abs().max()) < 1e-2
 
 
 def test_silent_estimates_are_given_nothing() -> None:
-    adjusted = project(noise(1, 3000), {0: torch.zeros(1, 3000)}, {0: torch.ones(3000)}, RATE)
+    adjusted = dict(project(noise(1, 3000), {0: torch.zeros(1, 3000)}, {0: torch.ones(3000)}, RATE))
     assert not adjusted[0].any()
 
 

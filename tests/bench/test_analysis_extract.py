@@ -137,6 +137,23 @@ def test_more_classes_than_go_at_once_are_asked_in_several_calls() -> None:
     assert sizes == [2, 2, 1]
 
 
+def test_large_blocks_are_asked_about_fewer_classes_at_once_so_that_memory_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+
+    def listen(mixture: torch.Tensor, queries: tuple[Query, ...]) -> torch.Tensor:
+        sizes.append(len(queries))
+        return echo(mixture, queries)
+
+    monkeypatch.setattr("bench.analysis.extract._MOST_SAMPLES", 700)
+    probe = separator(listen)
+    asks = [ask(name, ALWAYS, probe) for name in ("Speech", "Music", "Bark", "Meow", "Hiss")]
+    for length, channels in [(100, 2), (300, 1), (800, 1)]:
+        extract_all(noise(channels, length), RATE, asks, settings=config(), context=CONTEXT)
+    assert sizes == [3, 2, 2, 2, 1, 1, 1, 1, 1, 1]
+
+
 def test_a_separator_whose_estimates_share_the_mixture_is_asked_for_all_in_one_call() -> None:
     sharing = separator(lambda mixture, queries: echo(mixture, queries) / len(queries), joint=True)
     mixture = noise(1, 100)

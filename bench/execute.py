@@ -56,7 +56,8 @@ class Loaded:
         clips = tuple(signal.fingerprint() for signal in examples)
         if clips not in self._conditions:
             read = ((signal.read(), signal.sample_rate) for signal in examples)
-            self._conditions[clips] = encode(self.separator(job), read, context=context)
+            sounding = ((audio, rate) for audio, rate in read if audio.shape[1])
+            self._conditions[clips] = encode(self.separator(job), sounding, context=context)
         return self._conditions[clips]
 
     def _get(self, job: Job) -> Separator | System:

@@ -174,11 +174,11 @@ class Planner:
         )
 
     def _clips(self, opened: OpenedDataset, target: Target, most: int | None) -> tuple[tuple[Signal, ...], str]:
-        """Example clips of a target, at most so many, and a hash over their contents."""
+        """Example clips of a target, at most so many or all of them and whole, and a hash over their contents."""
         wanted = (opened.name, target, most)
         if wanted not in self._examples:
             distinct: dict[str, Signal] = {}  # a clip may stand in several scenes, and counts once
-            for clip in opened.dataset.examples(target):
+            for clip in opened.dataset.examples(target, whole=most is None):
                 distinct.setdefault(clip.fingerprint(), clip)
                 if len(distinct) == most:
                     break

@@ -54,5 +54,5 @@ def published() -> tuple[Published, ...]:
 
 
 def published_on(dataset: str) -> tuple[Published, ...]:
-    """The published figures on one data set."""
-    return tuple(figure for figure in published() if figure.dataset == dataset)
+    """The published figures on one data set, whichever edition of it they are on."""
+    return tuple(figure for figure in published() if figure.dataset == dataset.removesuffix("-hq"))

@@ -104,7 +104,7 @@ class Separator(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of :class:`Query` it cannot do without; see :data:`NEEDS`."""
     max_examples: ClassVar[int | None] = 8
-    """Example clips that a query carries at most; None for all that there are, which asks for :meth:`encode`."""
+    """Example clips that a query carries at most; None for all that there are in full length: see :meth:`encode`."""
     condition_size: ClassVar[int | None] = None
     """Length of the condition vectors it takes; None for any."""
     joint: ClassVar[bool] = False

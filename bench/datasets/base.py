@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from bench.audio import EnergyMatched, Fitted
+from bench.datasets.loud import without_silence
 from bench.scene import Scene, SceneError, Signal
 from ontology.targets import Target
+
+LONGEST_EXAMPLE: Final = 30.0
+"""Seconds of an example, from its beginning, that are handed to a separator which does not ask for all there is."""
 
 
 class DatasetError(ValueError):
@@ -54,8 +59,10 @@ class Dataset(ABC):
     """Headline columns as ``metric/aggregation``, the first one ranks; e.g. ``"sdri@1/class-median-mean"``."""
     example_splits: ClassVar[tuple[str, ...]] = ()
     """Splits whose sources may serve as example clips of a class: never one that is scored."""
-    example_seconds: ClassVar[float] = 30.0
-    """Longest part of a source that serves as an example."""
+    example_seconds: ClassVar[float | None] = None
+    """First part of a source that is an example by the data set's own definition; None: all of it."""
+    loud_examples: ClassVar[bool] = False
+    """Whether silence is cut out of whole examples, as the papers' evaluation does on some data sets."""
     weakly_labelled: ClassVar[bool] = False
     """Whether classes that are not listed may sound in its sources."""
     caveat: ClassVar[str | None] = None
@@ -91,10 +98,17 @@ class Dataset(ABC):
     def verify(self) -> Iterator[Problem]:
         """Everything that is missing or broken, file by file; decodes the audio."""
 
-    def examples(self, target: Target) -> Iterator[Signal]:
-        """Clips of ``target`` alone, from :attr:`example_splits` other than the scored one; none where absent."""
+    def examples(self, target: Target, *, whole: bool = False) -> Iterator[Signal]:
+        """Clips of ``target`` alone, from :attr:`example_splits` other than the scored one; none where absent.
+
+        They end after :data:`LONGEST_EXAMPLE` unless ``whole`` is set; then they have lost their silence where
+        :attr:`loud_examples` says so, and one may be empty.
+        """
+        limits = [self.example_seconds, None if whole else LONGEST_EXAMPLE]
+        seconds = min((limit for limit in limits if limit is not None), default=math.inf)
         for signal in self._singles.get(target, ()):
-            yield from self._example(signal)
+            for example in self._example(signal, seconds):
+                yield without_silence(example) if whole and self.loud_examples else example
 
     @cached_property
     def _singles(self) -> Mapping[Target, Sequence[Signal]]:
@@ -115,9 +129,9 @@ class Dataset(ABC):
                             found.setdefault(wanted.target, []).append(own)
         return found
 
-    def _example(self, signal: Signal) -> Iterator[Signal]:
+    def _example(self, signal: Signal, seconds: float) -> Iterator[Signal]:
         try:
             signal.fingerprint()
-            yield Fitted(signal, min(signal.samples, int(self.example_seconds * signal.sample_rate)))
+            yield Fitted(signal, round(min(signal.samples, seconds * signal.sample_rate)))
         except SceneError:
             return  # an absent or broken clip is no example; verify names it

@@ -87,9 +87,9 @@ class Esc50(Dataset):
             path = self._path(clip)
             yield from file_problems(path, rates=(RATE,), remedy=f"take {path.name} from the published archive anew")
 
-    def examples(self, target: Target) -> Iterator[Signal]:
+    def examples(self, target: Target, *, whole: bool = False) -> Iterator[Signal]:
         # The folds that serve as examples are scored where all are.
-        return iter(()) if self.split == "all" else super().examples(target)
+        return iter(()) if self.split == "all" else super().examples(target, whole=whole)
 
     def _clips(self) -> list[Clip]:
         rows = read_csv(self._table, columns=("filename", "fold", "category", "src_file"))

@@ -58,6 +58,7 @@ class Musdb18(Dataset):
     )
     splits = ("train", "valid", "test")
     example_splits = ("train",)
+    loud_examples = True
     metrics = (
         "sdr@1", "sdri@1", "sdrg@1", "si_sdr@1", "si_sdri@1", "sdr_sdx@1", "sdr_bsseval_v4@1", "leakage@1",
     )  # fmt: skip

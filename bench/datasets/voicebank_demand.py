@@ -50,6 +50,7 @@ class VoicebankDemand(Dataset):
     )
     splits = tuple(_FOLDERS)
     example_splits = ("train_28spk", "train_56spk")
+    loud_examples = True
     metrics = (
         "sdr@1", "sdri@1", "sdrg@1", "si_sdr@1", "si_sdri@1", "pesq_wb@1", "csig@1", "cbak@1", "covl@1", "ssnr@1",
         "stoi@1", "estoi@1",

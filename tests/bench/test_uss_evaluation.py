@@ -15,14 +15,18 @@ from click.testing import CliRunner
 
 import bench
 from bench.cli import main
+from bench.datasets import base
+from bench.datasets.esc50 import Esc50
+from bench.datasets.musdb18 import Musdb18
 from ontology import Ontology
+from ontology.labelmaps import label_map
 from taggers import examples as taggers_examples
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "separators"))
 import uss_kit as kit
 
 CATEGORIES = {"dog": "Bark", "rain": "Rain", "sneezing": "Sneeze", "helicopter": "Helicopter"}
-PER_FOLD = 4
+PER_FOLD = 3
 CHUNKS = 3
 """Of 2 s in a clip of 5 s."""
 
@@ -87,6 +91,35 @@ def test_the_papers_protocol_encodes_every_training_clip_once(
     assert ear.segments == 4 * 3 * PER_FOLD * CHUNKS
 
 
+def test_examples_are_cut_short_unless_all_of_them_are_wanted(esc50: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "LONGEST_EXAMPLE", 1.5)
+    dataset = Esc50(esc50, split="fold4")
+    bark = label_map("esc50")["dog"]
+    assert {clip.seconds for clip in dataset.examples(bark)} == {1.5}
+    assert {clip.seconds for clip in dataset.examples(bark, whole=True)} == {5.0}
+    monkeypatch.setattr(Esc50, "example_seconds", 2.0)
+    assert {clip.seconds for clip in dataset.examples(bark, whole=True)} == {2.0}
+
+
+def test_a_data_set_may_cut_the_silence_out_of_whole_examples(tmp_path: Path) -> None:
+    song = tmp_path / "train" / "a song"
+    song.mkdir(parents=True)
+    (tmp_path / "test").mkdir()
+    voice = np.zeros((3 * 44_100, 2))
+    voice[44_100 : 2 * 44_100] = 0.5
+    for stem in ("mixture", "vocals", "drums", "bass", "other"):
+        soundfile.write(song / f"{stem}.wav", 0.0 * voice if stem == "drums" else voice, 44_100)
+    dataset = Musdb18(tmp_path)
+    (vocals,) = dataset.examples(label_map("musdb18")["vocals"], whole=True)
+    assert (vocals.sample_rate, vocals.channels) == (32_000, 1)
+    assert vocals.seconds == pytest.approx(1.0, abs=0.11)
+    assert vocals.read().abs().mean() == pytest.approx(0.5, abs=0.05)
+    (drums,) = dataset.examples(label_map("musdb18")["drums"], whole=True)
+    assert drums.samples == 0
+    (cut,) = dataset.examples(label_map("musdb18")["vocals"])
+    assert (cut.sample_rate, cut.channels, cut.seconds) == (44_100, 2, 3.0)
+
+
 def test_queries_from_the_true_source_are_another_separator_that_is_told_the_answer(
     esc50: Path, checkpoints: Path, ear: kit.Ear, tmp_path: Path
 ) -> None:
@@ -146,9 +179,9 @@ def test_a_recording_is_analysed_by_depths_by_classes_and_by_saved_queries(
 ) -> None:
     soft = str(checkpoints / "soft.safetensors")
     audio = tmp_path / "street.wav"
-    soundfile.write(audio, np.random.default_rng(0).normal(scale=0.1, size=(3 * 32_000, 2)), 32_000)
+    soundfile.write(audio, np.random.default_rng(0).normal(scale=0.1, size=(2 * 32_000, 2)), 32_000)
     labels = tmp_path / "labels.csv"
-    labels.write_text("start,end,class\n0,2.5,Dog\n")
+    labels.write_text("start,end,class\n0,1.5,Dog\n")
     by_class = ("--separator", "uss-classes", "--option", f"uss-classes.checkpoint={soft}")
 
     named = analysed(audio, tmp_path / "named", *by_class, "--classes", "Dog", "Music")

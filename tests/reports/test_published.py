@@ -27,4 +27,5 @@ def test_the_figures_of_universal_source_separation_are_those_of_its_abstract() 
 
 def test_figures_are_found_by_data_set() -> None:
     assert {figure.separator for figure in published_on("esc50")} == {"AudioSep"}
+    assert published_on("musdb18-hq") == published_on("musdb18") != ()
     assert published_on("nothing") == ()

@@ -5,11 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.perf.measure import Absent, Measured, measure
-from tests.perf.table import Entry, as_json, markdown, row, tasks
+from tests.perf.measure import Absent, Measured, measure, processor
+from tests.perf.table import Entry, Task, as_json, markdown, row, tasks
+
+HIERARCHY = "universal source separation by hierarchy, 10 s, the public code's way"
+"""The task that has a table of its own: ``tests.perf.uss``."""
 
 NOTE = (
     "Medians over {rounds} rounds. In a round every contestant runs once, one after the other, each in a fresh process "
@@ -29,10 +34,19 @@ def main() -> None:
     chosen = [
         task for task in tasks(long=options.long) if options.only in f"{task.title}, {task.seconds:g} s, {task.peer}"
     ]
-    if not chosen:
+    hierarchy = options.only in HIERARCHY
+    if not chosen and not hierarchy:
         parser.error(f"no task contains {options.only!r}")
+    if chosen:
+        _compare(chosen, rounds=options.rounds, out=options.out)
+    if hierarchy:
+        more = ["--rounds", str(options.rounds), "--out", str(options.out), *(["--long"] if options.long else [])]
+        subprocess.run([sys.executable, "-m", "tests.perf.uss", *more], check=True)
+
+
+def _compare(chosen: Sequence[Task], *, rounds: int, out: Path) -> None:
     results: dict[Entry, list[Measured | Absent]] = {}
-    for turn in range(options.rounds):
+    for turn in range(rounds):
         due = [task for task in chosen if turn == 0 or not task.once]
         for entry in dict.fromkeys(entry for task in due for entry in task.entries):
             if any(isinstance(result, Absent) for result in results.get(entry, ())):
@@ -41,22 +55,15 @@ def main() -> None:
             results.setdefault(entry, []).append(result)
             sys.stderr.write(f"round {turn + 1}: {entry[0]}, {entry[1]:g} s: {_told(result)}\n")
     rows = [row(task, results) for task in chosen]
-    note = NOTE.format(rounds=options.rounds, machine=_processor(), python=platform.python_version())
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "table.md").write_text(f"{note}\n{markdown(rows)}", encoding="utf-8")
-    (options.out / "table.json").write_text(json.dumps(as_json(rows), indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(f"{markdown(rows)}\n{options.out / 'table.md'}\n")
+    note = NOTE.format(rounds=rounds, machine=processor(), python=platform.python_version())
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "table.md").write_text(f"{note}\n{markdown(rows)}", encoding="utf-8")
+    (out / "table.json").write_text(json.dumps(as_json(rows), indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{markdown(rows)}\n{out / 'table.md'}\n")
 
 
 def _told(result: Measured | Absent) -> str:
     return result.reason if isinstance(result, Absent) else f"{result.cpu_seconds:.3f} CPU s"
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

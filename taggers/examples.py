@@ -69,8 +69,11 @@ def encode_examples(
         The query, with the hashes of the clips it stands for.
 
     Raises:
-        ValueError: there are no clips, one is empty, not finite or of another shape, or all of them are silent.
+        ValueError: there are no clips, one is empty, not finite or of another shape, all of them are silent, or
+            ``batch`` is less than 1.
     """
+    if batch < 1:
+        raise ValueError(f"batches of {batch} chunks: a batch has at least 1")
     identity = f"{_CACHE_VERSION} {net.name} {net.weights_sha256()} {CHUNK} {remove_silence}"
     read: list[_Clip] = []
     silent: list[int] = []
@@ -167,9 +170,14 @@ def _recall(file: Path | None, dimensions: int) -> np.ndarray | None:
         return None
     try:
         vector = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # absent or damaged: it is made anew
+    except (OSError, ValueError, EOFError, MemoryError):  # absent or damaged: it is made anew
         return None
-    usable = vector.shape == (dimensions,) and vector.dtype == np.float32 and np.isfinite(vector).all()
+    usable = (
+        isinstance(vector, np.ndarray)
+        and vector.shape == (dimensions,)
+        and vector.dtype == np.float32
+        and np.isfinite(vector).all()
+    )
     return vector if usable else None
 
 

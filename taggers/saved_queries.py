@@ -71,8 +71,10 @@ def load_query(path: Path, *, net: QueryNet | None = None) -> tuple[torch.Tensor
     try:
         with safe_open(path, framework="pt") as file:
             vector = file.get_tensor(_TENSOR)
-            fields = json.loads(file.metadata()[_KEY])
+            fields = json.loads((file.metadata() or {})[_KEY])
         meta = QueryMeta(**{**fields, "clips": tuple(fields["clips"])})
+        if not all(isinstance(text, str) for text in (meta.net, meta.weights_sha256, meta.target, *meta.clips)):
+            raise TypeError("what should be text is none")
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: no saved query ({error}); write it with save_query") from error
     if vector.shape != (meta.dimensions,) or vector.dtype != torch.float32 or not torch.isfinite(vector).all():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -214,6 +216,11 @@ def test_no_clips_at_all_are_an_error() -> None:
         encode_examples(net(), [])
 
 
+def test_a_batch_of_nothing_is_no_lack_of_clips() -> None:
+    with pytest.raises(ValueError, match="a batch has at least 1"):
+        encode_examples(net(), [noise(CHUNK)], batch=0)
+
+
 def test_the_cache_spares_the_net_and_a_new_clip_costs_only_itself(tmp_path: Path) -> None:
     clips = [noise(CHUNK + 5, seed=i) for i in range(3)]
     first = encode_examples(net(), clips[:2], cache=tmp_path)
@@ -236,7 +243,21 @@ def test_other_samples_options_nets_or_weights_are_never_answered_from_the_cache
         assert ears(ear).chunks == 1
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"garbage" * 50])
+def npz() -> bytes:
+    content = io.BytesIO()
+    np.savez(content, vector=np.zeros(3))
+    return content.getvalue()
+
+
+HUGE = (
+    b"\x93NUMPY\x01\x00v\x00"
+    + b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999,)}".ljust(117)
+    + b"\n"
+)
+"""Says that it holds 400 TB."""
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"garbage" * 50, npz(), HUGE])
 def test_a_damaged_cache_file_is_made_anew(tmp_path: Path, damage: bytes) -> None:
     clip = noise(CHUNK)
     want = encode_examples(net(), [clip], cache=tmp_path).vector
@@ -289,6 +310,10 @@ def test_what_is_no_saved_query_is_refused_by_name(tmp_path: Path) -> None:
             load_query(path)
     save_file({"vector": torch.zeros(3)}, path)
     with pytest.raises(ValueError, match=r"q\.safetensors: no saved query"):
+        load_query(path)
+    facts = {"net": "at_soft", "weights_sha256": "0" * 64, "dimensions": 3, "target": ["Dog"], "clips": []}
+    save_file({"vector": torch.zeros(3)}, path, metadata={"stemtree-query": json.dumps(facts)})
+    with pytest.raises(ValueError, match=r"q\.safetensors: no saved query \(what should be text"):
         load_query(path)
     with pytest.raises(ValueError, match="527 finite values"):
         save_query(path, torch.zeros(3), QueryMeta.of(net(), "Speech"))

@@ -107,6 +107,8 @@ class Manifest(_Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.samples < 1:
+            raise ValueError(f"scenes of {self.seconds} s at {self.sample_rate} Hz have no sample")
         ids = [scene.id for scene in self.scenes]
         twice = [id for id, times in Counter(ids).items() if times > 1]
         if twice:
@@ -155,7 +157,8 @@ def load(path: Path) -> Manifest:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise DatasetError(f"{path}: {f'field {field}: ' if field else ''}{first['msg']}; {_REMEDY}") from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise DatasetError(f"{path}: {f'field {field}: ' if field else ''}{said}; {_REMEDY}") from error
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}); check that it is there and readable") from error
     except UnicodeDecodeError as error:

@@ -384,6 +384,10 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "spans out of order": (changed("spans", [[10_000, 12_000], [9_000, 9_500]]), "spans of"),
     "no scenes": (lambda manifest: manifest.update(scenes=[]), "field scenes"),
     "twice": (lambda manifest: manifest["scenes"].append(manifest["scenes"][0]), "two scenes have the id"),
+    "no sample": (
+        lambda manifest: manifest.update(seconds=1e-9, scenes=[{"id": "a", "sources": []}]),
+        "have no sample",
+    ),
     "another version": (lambda manifest: manifest.update(version=2), "field version"),
 }
 
@@ -398,6 +402,7 @@ def test_a_broken_manifest_is_refused_with_its_file_and_field(five: Manifest, tm
     with pytest.raises(DatasetError, match=rf"(?s)broken\.json.*{said}.*draw it anew") as error:
         load(path)
     assert "\n" not in str(error.value)
+    assert "Value error" not in str(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"not json", b"\xff\xfe", b"[" * 100_000, b"[]", b"null"])

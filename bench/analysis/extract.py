@@ -129,6 +129,7 @@ class Extraction:
                     yield place, estimates[row] * gains[place]
                 else:
                     self._fail(place, start, "the estimate has NaN or infinite values")
+            del estimates  # before the next call makes as many
 
     def _call(self, mixture: torch.Tensor, start: int, places: Sequence[int]) -> torch.Tensor | None:
         """Estimates ``(asks, channels, samples)`` of one separator, or None where it failed."""

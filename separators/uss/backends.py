@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
+from threading import Lock
 from typing import Any, Final, Literal, get_args
 
 import torch
@@ -68,13 +69,15 @@ class _OpenVino:
         self._network = network
         self._precision = "bf16" if dtype == torch.bfloat16 else "f32"
         self._models: dict[tuple[torch.Size, int], Any] = {}
+        self._lock = Lock()  # a compiled model has one place for its input
 
     def __call__(self, stem: torch.Tensor, biases: torch.Tensor, frames: int) -> torch.Tensor:
         inputs = stem.contiguous(), biases.contiguous()
         key = stem.shape, frames
-        if key not in self._models:
-            self._models[key] = self._converted(inputs, frames)
-        return torch.from_numpy(self._models[key]([x.numpy() for x in inputs])[0])
+        with self._lock:
+            if key not in self._models:
+                self._models[key] = self._converted(inputs, frames)
+            return torch.from_numpy(self._models[key]([x.numpy() for x in inputs])[0])
 
     def _converted(self, inputs: tuple[torch.Tensor, torch.Tensor], frames: int) -> Any:
         shapes = [list(x.shape) for x in inputs]

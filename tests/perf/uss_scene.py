@@ -46,7 +46,7 @@ def probabilities(segments: int) -> torch.Tensor:
     for number in range(segments):
         away = number % len(LOUD_BUT_IN)
         names = [*LOUD, *(name for turn, some in enumerate(LOUD_BUT_IN) if turn != away for name in some)]
-        loud = [Ontology.audioset()[name].index for name in names]
+        loud = [index for name in names if (index := Ontology.audioset()[name].index) is not None]
         heard[number, loud] = 0.25 + 0.6 * spread[number, loud]
     return torch.from_numpy(heard).float()
 
@@ -71,16 +71,16 @@ def jobs(
 
     heard = probabilities(segments)
     nodes = [node for depth in DEPTHS for node in Ontology.audioset() if levels()[node.mid] == depth]
-    below = [list(labels) for node in nodes if (labels := labelled_below()[node.mid])]
+    below = [list(found) for node in nodes if (found := labelled_below()[node.mid])]
     loud = [labels for labels in below if (heard[:, labels] >= THRESHOLD).any()][:active]
     quiet = [labels for labels in below if not (heard[:, labels] >= THRESHOLD).any()]
     chosen = loud if active is not None and asked is None else (loud + quiet)[:asked]
     masks = torch.zeros(len(chosen), LABELLED, dtype=torch.bool)
     for row, labels in enumerate(chosen):
         masks[row, labels] = True
-    found = torch.where(masks[:, None], heard, -1.0).amax(dim=-1) >= THRESHOLD
-    masks, found = masks[found.any(dim=1)], found[found.any(dim=1)]
-    class_of, segment_of = found.nonzero().unbind(1)
+    present = torch.where(masks[:, None], heard, -1.0).amax(dim=-1) >= THRESHOLD
+    masks, present = masks[present.any(dim=1)], present[present.any(dim=1)]
+    class_of, segment_of = present.nonzero().unbind(1)
     return class_of, segment_of, torch.where(masks[class_of], heard[segment_of], 0.0), len(chosen)
 
 

@@ -24,11 +24,13 @@ from ontology import Ontology, Target
 from ontology.first_parents import labelled_below
 from separators.base import Context, Query, Unavailable
 from separators.card import ModelCard
+from separators.uss.backends import Backend
 from separators.uss.checkpoint import AT_SOFT
 from separators.uss.description import LABELS
+from separators.uss.engine import Precision
 from separators.uss.label_query import label_condition
 from separators.uss.nets import joint_sha256
-from separators.uss.universal import Asked, Backend, Dtype, HearingSeparator, UniversalSeparator, everywhere
+from separators.uss.universal import Asked, HearingSeparator, UniversalSeparator, everywhere
 from taggers.base import LABELLED
 from taggers.cache import cache_folder
 from taggers.examples import encode_examples
@@ -57,7 +59,7 @@ class Uss(HearingSeparator):
         query_net: str | None = None,
         remove_silence: bool = False,
         compat: bool = False,
-        dtype: Dtype = "auto",
+        dtype: Precision = "auto",
         backend: Backend = "torch",
         merge_tolerance: float = 0.0,
         memory_mb: int = 1024,
@@ -109,7 +111,7 @@ class UssOracle(HearingSeparator):
         checkpoint: str | None = None,
         query_net: str | None = None,
         compat: bool = False,
-        dtype: Dtype = "auto",
+        dtype: Precision = "auto",
         backend: Backend = "torch",
         merge_tolerance: float = 0.0,
         memory_mb: int = 1024,
@@ -145,7 +147,7 @@ class UssClasses(HearingSeparator):
         query_net: str | None = None,
         threshold: float = THRESHOLD,
         compat: bool = False,
-        dtype: Dtype = "auto",
+        dtype: Precision = "auto",
         backend: Backend = "torch",
         merge_tolerance: float = 0.0,
         memory_mb: int = 1024,
@@ -218,7 +220,7 @@ class UssQuery(HearingSeparator):
         checkpoint: str | None = None,
         query_net: str | None = None,
         compat: bool = False,
-        dtype: Dtype = "auto",
+        dtype: Precision = "auto",
         backend: Backend = "torch",
         merge_tolerance: float = 0.0,
         memory_mb: int = 1024,
@@ -283,7 +285,7 @@ class UssLabels(UniversalSeparator):
         *,
         checkpoint: str | None = None,
         compat: bool = False,
-        dtype: Dtype = "auto",
+        dtype: Precision = "auto",
         backend: Backend = "torch",
         merge_tolerance: float = 0.0,
         memory_mb: int = 1024,

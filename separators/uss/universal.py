@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from threading import Lock
-from typing import Final, Literal, TypedDict
+from typing import Final, TypedDict, get_args
 
 import torch
 from torch.nn import functional
 
 from separators.base import Context, Query, Separator
-from separators.uss.engine import Engine
+from separators.uss.backends import Backend
+from separators.uss.engine import Engine, Precision
 from separators.uss.hearing import Ear
 from separators.uss.model import SAMPLE_RATE
 from separators.uss.nets import Checkpoint, joint_sha256, open_checkpoint, open_query_net
@@ -23,12 +24,9 @@ FADE_SECONDS: Final = 0.25
 SILENT: Final = 1e-6
 """An estimate whose peak is no higher is silence."""
 
-Dtype = Literal["auto", "float32", "bfloat16"]
-Backend = Literal["torch", "compile", "openvino"]
-
 
 class _Computing(TypedDict):
-    dtype: Dtype
+    dtype: Precision
     backend: Backend
     merge_tolerance: float
     memory_mb: int
@@ -61,7 +59,7 @@ class UniversalSeparator(Separator):
         *,
         checkpoint: str | None,
         compat: bool,
-        dtype: Dtype,
+        dtype: Precision,
         backend: Backend,
         merge_tolerance: float,
         memory_mb: int,
@@ -78,8 +76,12 @@ class UniversalSeparator(Separator):
 
         Raises:
             Unavailable: the weights are not to be had; the message is the remedy.
-            ValueError: the file does not hold weights of this network; the message names it.
+            ValueError: the file does not hold weights of this network, which the message names, or there is no such
+                dtype or backend.
         """
+        for name, given, known in (("dtype", dtype, get_args(Precision)), ("backend", backend, get_args(Backend))):
+            if given not in known:
+                raise ValueError(f"{name} is {' or '.join(known)}, not {given!r}")
         self.checkpoint: Checkpoint = open_checkpoint(checkpoint)
         self.compat = compat
         described = self.checkpoint.description
@@ -96,11 +98,6 @@ class UniversalSeparator(Separator):
         }
         self._engines: dict[torch.device, Engine] = {}
         self._building = Lock()
-
-    @property
-    def condition_length(self) -> int:
-        """Length of a condition."""
-        return self._model.condition_size
 
     def weights_sha256(self) -> str:
         """SHA-256 of the weights in use."""
@@ -153,7 +150,7 @@ class HearingSeparator(UniversalSeparator):
         checkpoint: str | None,
         query_net: str | None,
         compat: bool,
-        dtype: Dtype,
+        dtype: Precision,
         backend: Backend,
         merge_tolerance: float,
         memory_mb: int,

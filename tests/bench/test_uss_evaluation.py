@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
+import torch
 from click.testing import CliRunner
 
 import bench
@@ -18,8 +19,10 @@ from bench.cli import main
 from bench.datasets import base
 from bench.datasets.esc50 import Esc50
 from bench.datasets.musdb18 import Musdb18
-from ontology import Ontology
+from ontology import Ontology, Target
 from ontology.labelmaps import label_map
+from separators.adapt import extract
+from separators.base import Context, Query
 from taggers import examples as taggers_examples
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "separators"))
@@ -204,6 +207,27 @@ def test_a_recording_is_analysed_by_depths_by_classes_and_by_saved_queries(
     assert {name: (entry["status"], entry["separator"]) for name, entry in queried.items()} == {
         "Cat": ("extracted", "uss-query")
     }
+
+
+def test_the_preset_uss_with_compat_separates_as_the_whole_recording_is(checkpoints: Path, tmp_path: Path) -> None:
+    soft = str(checkpoints / "soft.safetensors")
+    rng = np.random.default_rng(5)
+    level = np.repeat(rng.uniform(0.02, 0.3, 4), 2 * 32_000)[: 7 * 32_000]
+    soundfile.write(tmp_path / "street.wav", rng.uniform(-1, 1, len(level)) * level, 32_000, subtype="FLOAT")
+    tree = bench.analyze(
+        tmp_path / "street.wav", out=tmp_path / "out", tagger="uss_kit:Hears", separators=["uss_kit:CheapClasses"],
+        preset="uss", settings={"depths": [1]}, options={"CheapClasses": {"checkpoint": soft, "compat": True}},
+    )  # fmt: skip
+    written = {entry.mid: entry.audio for entry in tree.classes if entry.audio}
+    assert 0 < len(written) <= 7
+    audio, _ = soundfile.read(tmp_path / "street.wav", dtype="float32")
+    queries = tuple(Query(Target(Ontology.audioset()[mid].name, (mid,))) for mid in written)
+    separator = kit.CheapClasses(checkpoint=soft, compat=True)
+    whole = extract(separator, torch.from_numpy(audio)[None], 32_000, queries, context=Context()).audio
+    for estimate, path in zip(whole, written.values(), strict=True):
+        heard, _ = soundfile.read(tmp_path / "out" / path)
+        np.testing.assert_allclose(heard, estimate[0].numpy(), atol=2e-6)
+    assert not (whole.abs().amax(dim=(1, 2)) == 0).any()
 
 
 @pytest.mark.parametrize(

@@ -337,6 +337,8 @@ def test_a_network_and_a_separator_that_do_not_fit_are_refused_in_words(
         UssClasses(checkpoint=on_labels)
     with pytest.raises(ValueError, match="was not trained on labels"):
         UssLabels(checkpoint=checkpoint)
+    with pytest.raises(ValueError, match="dtype is auto or float32 or bfloat16, not 'float16'"):
+        UssLabels(checkpoint=on_labels, dtype="float16")  # type: ignore[arg-type]
     kit.write_checkpoint(tmp_path / "deep.safetensors", query="embedding")
     with pytest.raises(ValueError, match="the units of an embedding are no classes"):
         UssClasses(checkpoint=str(tmp_path / "deep.safetensors"))

@@ -13,11 +13,13 @@ from unittest import mock
 import torch
 from torch import nn
 
+from ontology import Ontology
 from separators.uss import nets
 from separators.uss.checkpoint import save_separator
 from separators.uss.description import Description, QueryName
 from separators.uss.model import ResUNet30
 from separators.uss.separator import Uss, UssClasses, UssOracle, UssQuery
+from taggers.base import TagContext, Tagger, Tags
 
 EAR_SHA256 = hashlib.sha256(b"ear").hexdigest()
 SIZES = {"at_soft": 527, "embedding": 2048, "labels": 527}
@@ -74,6 +76,17 @@ def write_checkpoint(path: Path, *, query: QueryName = "at_soft", **changed: Any
             nn.init.normal_(layer.weight, std=0.5)
     save_separator(path, model, description)
     return model
+
+
+class Hears(Tagger):
+    """The stand-in as a tagger."""
+
+    sample_rate = 32_000
+
+    def tag(self, waveforms: torch.Tensor, *, context: TagContext) -> Tags:
+        heard = Ear()(waveforms)["clipwise_output"]
+        onto = Ontology.audioset()
+        return Tags(onto.roll_up(heard), torch.tensor(onto.known), clipwise=heard)
 
 
 class CheapUss(Uss):

@@ -68,7 +68,9 @@ class _Group(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt as error:
-            click.echo("stemtree: interrupted; what is done is kept, and the same command goes on from there", err=True)
+            goes_on = "; what is done is kept, and the same command goes on from there"
+            resumable = ctx.invoked_subcommand in ("demo", "run", "score")
+            click.echo(f"stemtree: interrupted{goes_on if resumable else ''}", err=True)
             ctx.exit(TERMINATED if isinstance(error, _Terminated) else INTERRUPTED)
         except OSError as error:
             where = f"{error.filename}: " if error.filename else ""

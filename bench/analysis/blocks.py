@@ -42,7 +42,9 @@ def even_blocks(total: int, *, length: int, fade: int) -> Blocks:
 class Joiner:
     """Puts the blocks of one signal together: what overlaps is cross-faded linearly, with gains that add up to 1.
 
-    Written as ``a + (b - a) * g``, so that where two blocks agree the result is that, bit for bit.
+    The fade takes the middle half of the overlap: the first and last moments of a block, where a separator hears
+    nothing of what is beyond, are in no signal. Written as ``a + (b - a) * g``, so that where two blocks agree the
+    result is that, bit for bit.
     """
 
     def __init__(self, blocks: Blocks) -> None:
@@ -56,7 +58,8 @@ class Joiner:
         """
         fade = self._blocks.fade
         if self._tail is not None and fade:
-            gain = (torch.arange(fade, dtype=audio.dtype, device=audio.device) + 0.5) / fade
+            place = (torch.arange(fade, dtype=audio.dtype, device=audio.device) + 0.5) / fade
+            gain = (2 * place - 0.5).clamp(0, 1)
             audio = audio.clone()
             audio[:, :fade] = self._tail + (audio[:, :fade] - self._tail) * gain
         if index == len(self._blocks) - 1:

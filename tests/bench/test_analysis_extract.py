@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bench.analysis.blocks import Blocks, Joiner, even_blocks, gate
+from bench.analysis.dispatch import prepare
 from bench.analysis.extract import Extraction
 from bench.analysis.settings import AnalysisSettings
 from separators.base import Context, Query
@@ -95,6 +96,21 @@ def test_a_separator_that_returns_the_mixture_gives_it_back_exactly_where_active
     assert (faded.diff() < 0).all()
     assert 0 < float(faded.min()) < 0.02
     assert 0.98 < float(faded.max()) < 1
+
+
+def test_a_steady_tone_has_no_clicks_where_blocks_meet() -> None:
+    rate, seconds = 44_100, 9
+    time = torch.arange(rate * seconds, dtype=torch.float64) / rate
+    tone = 0.3 * torch.sin(2 * math.pi * 440 * time).float()[None]
+    (hpss,), _ = prepare(["hpss"])
+    left = {}
+    for block in (3.0, 100.0):
+        percussive = [ask("Clapping", ALWAYS, hpss)]
+        settings = config(block_seconds=block, block_fade_seconds=0.5)
+        (audio,) = extract_all(tone, rate, percussive, settings=settings, context=CONTEXT).audio
+        assert audio is not None
+        left[block] = float(audio[:, rate:-rate].abs().max())
+    assert left[3.0] < 2 * left[100.0] < 2e-4
 
 
 def test_gates_of_close_spans_never_add_up_beyond_one() -> None:

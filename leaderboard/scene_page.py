@@ -85,6 +85,7 @@ def build_scene_page(
         statuses=_STATUSES,
         listened=any(entry["activity"] for entry in entries),
         media=media,
+        levels=_levels(scene),
         budget=budget,
         weight=_weight(media),
         chart=None if scene["chart"] is None else embedded_svg(folder, scene["chart"]),
@@ -133,6 +134,16 @@ def _rows(scene: Mapping[str, Any]) -> tuple[Row, ...]:
         )
 
     return tuple(map(row, roots))
+
+
+def _levels(scene: Mapping[str, Any]) -> dict[str, float]:
+    """How loud each file is played, at most 1, so that files written softer sound at their true level."""
+    holders = [scene["recording"], *scene["classes"]]
+    gains = {one["audio"]: one.get("gain", 1.0) for one in holders if one["audio"]}
+    if scene["residual"]:
+        gains[scene["residual"]] = scene.get("residual_gain", 1.0)
+    least = min(gains.values())
+    return {path: least / gain for path, gain in gains.items()}
 
 
 def _named(paths: Sequence[str | None]) -> list[str]:

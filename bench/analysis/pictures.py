@@ -47,23 +47,27 @@ def add_pictures(folder: Path, tree: SceneTree, *, progress: Progress | None = N
     tell = progress or (lambda _: None)
     top = min(TOP_HZ, tree.recording.sample_rate / 2)
     tell("spectrogram of the mixture")
-    mixture = mel_power(folder / tree.recording.audio, top=top)
+    mixture = mel_power(folder / tree.recording.audio, top=top) / tree.recording.gain**2
     reference = float(mixture.max())
 
-    def drawn(name: str, audio: str) -> str:
+    def drawn(name: str, audio: str, gain: float) -> str:
         tell(f"spectrogram of {name}")
-        power = mixture if audio == tree.recording.audio else mel_power(folder / audio, top=top)
+        power = mixture if audio == tree.recording.audio else mel_power(folder / audio, top=top) / gain**2
         relative = f"spectrograms/{Path(audio).stem}.png"
         _save(folder / relative, power, reference)
         return relative
 
     pictures = {
-        "recording": tree.recording.model_copy(update={"spectrogram": drawn("the mixture", tree.recording.audio)}),
+        "recording": tree.recording.model_copy(
+            update={"spectrogram": drawn("the mixture", tree.recording.audio, tree.recording.gain)}
+        ),
         "classes": tuple(
-            entry.model_copy(update={"spectrogram": drawn(entry.name, entry.audio)}) if entry.audio else entry
+            entry.model_copy(update={"spectrogram": drawn(entry.name, entry.audio, entry.gain)})
+            if entry.audio
+            else entry
             for entry in tree.classes
         ),
-        "residual_spectrogram": drawn("the residual", tree.residual) if tree.residual else None,
+        "residual_spectrogram": drawn("the residual", tree.residual, tree.residual_gain) if tree.residual else None,
         "settings": {
             **tree.settings,
             "spectrogram": {"scale": "mel", "top_hz": top, "floor_db": FLOOR_DB, "colours": _MAP},

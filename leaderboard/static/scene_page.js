@@ -9,6 +9,10 @@ const main = document.querySelector("main");
 const seconds = Number(main.dataset.seconds);
 const tracks = new Map([...document.querySelectorAll("audio.native")].map((audio) => [audio.id.replace(/-audio$/, ""), audio]));
 
+// Files that had to be written softer than they are, not to clip, make all others play softer.
+const level = (id) => Number(tracks.get(id).dataset.level);
+for (const [id, audio] of tracks) audio.volume = level(id);
+
 // Tracks inside the page are decoded on first use and played sample by sample from one clock.
 class Buffers {
   playing = false;
@@ -87,7 +91,7 @@ class Buffers {
     const gain = this.#context.createGain();
     source.buffer = this.#buffers.get(id);
     gain.gain.setValueAtTime(0, when);
-    gain.gain.linearRampToValueAtTime(1, when + FADE);
+    gain.gain.linearRampToValueAtTime(level(id), when + FADE);
     source.connect(gain).connect(this.#context.destination);
     source.start(when, this.#at(when));
     this.#voices.set(id, { source, gain });
@@ -96,7 +100,7 @@ class Buffers {
   #stop(id, when) {
     const { source, gain } = this.#voices.get(id);
     gain.gain.cancelScheduledValues(when);
-    gain.gain.setValueAtTime(1, when);
+    gain.gain.setValueAtTime(level(id), when);
     gain.gain.linearRampToValueAtTime(0, when + FADE);
     source.stop(when + FADE);
     this.#voices.delete(id);

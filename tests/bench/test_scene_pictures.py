@@ -139,6 +139,17 @@ def test_classes_share_the_mixtures_colours(tmp_path: Path) -> None:
     assert piano.max() == 0
 
 
+def test_a_file_that_was_written_softer_has_the_colours_of_its_true_level(tmp_path: Path) -> None:
+    mixture = tone(1_000, 2.0)
+    tree = scene(tmp_path, mixture, {"Music": mixture / 2})
+    softer = tree.classes[0].model_copy(update={"gain": 0.5})
+    tree = add_pictures(tmp_path, tree.model_copy(update={"classes": (softer,)}))
+    assert tree.recording.spectrogram is not None
+    np.testing.assert_array_equal(
+        levels(tmp_path / str(tree.classes[0].spectrogram)), levels(tmp_path / tree.recording.spectrogram)
+    )
+
+
 def test_a_silent_recording_is_dark(tmp_path: Path) -> None:
     tree = add_pictures(tmp_path, scene(tmp_path, np.zeros(RATE), {"Music": np.zeros(RATE)}))
     assert levels(tmp_path / str(tree.recording.spectrogram)).max() == 0

@@ -173,6 +173,14 @@ def test_without_javascript_every_track_has_a_player_and_nothing_is_folded(folde
     assert all("open" in a for a in folds)
 
 
+def test_a_file_that_was_written_softer_makes_the_others_play_softer(folder: Path, scene: dict[str, Any]) -> None:
+    scene["classes"][1]["gain"] = 0.5
+    scene["recording"]["gain"] = 1.0
+    page = Page(build_scene_page(folder, scene))
+    levels = {a["data-name"]: float(str(a["data-level"])) for a in page.all("audio") if "controls" in a}
+    assert levels == {"Mixture": 0.5, "Musical instrument": 0.5, "Bell": 1.0, "Bicycle bell": 0.5, "Residual": 0.5}
+
+
 def test_nothing_that_takes_the_focus_is_hidden_from_screen_readers(folder: Path, scene: dict[str, Any]) -> None:
     page = Page(build_scene_page(folder, scene))
     assert page.all("button", id="unfold")

@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from bench import plugins
+from bench.describe import check_options
 from bench.seeding import seed_everything
 from bench.training import journal, loop
 from bench.training.anchors import STEP_SECONDS, Anchors, EnergyAnchors, FramewiseAnchors, RandomAnchors
@@ -86,8 +87,8 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
     if not any(source.validation for source in sources) and config.held_out:
         sources = [_held_out(source, config, kind.sample_rate) for source in sources]
     parts = _parts(kind, config, sources, here)
-    notes += [f"{source.name}: {len(source.clips)} clips to train on" for source in sources]
-    notes += [f"not read: {why}" for why in parts.validation.unreadable]
+    notes += [_told(source) for source in sources]
+    notes += _few("validation scenes cannot be read", parts.validation.unreadable)
     for note in notes:
         say(note)
     try:
@@ -100,7 +101,20 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
         raise error if isinstance(error, TrainError) else TrainError(str(error)) from error
     finally:
         parts.batches.close()
-    return _report(config, parts, sources, done, notes, tell)
+    broken = _few("clips cannot be used", list(parts.batches.broken.values()))
+    for note in broken:
+        say(note)
+    return _report(config, parts, sources, done, [*notes, *broken], tell)
+
+
+def _told(source: TrainingData) -> str:
+    absent = f"; {source.absent} more are listed and not there" if source.absent else ""
+    return f"{source.name}: {len(source.clips)} clips to train on{absent}"
+
+
+def _few(what: str, reasons: Sequence[str]) -> list[str]:
+    """One line for many reasons."""
+    return [f"{len(reasons)} {what}, e.g. {reasons[0]}"] if reasons else []
 
 
 def _quiet(message: str) -> None:
@@ -152,10 +166,11 @@ def _parts(kind: Any, config: TrainConfig, sources: Sequence[TrainingData], here
     trainable = _trainable(kind, config, conditions, targets, here.device)
     rate, samples = trainable.sample_rate, round(config.segment_seconds * trainable.sample_rate)
     share = config.memory_gb * 2**30 / here.world
+    anchors = _anchors(config, samples, rate, here.device)
     batches = Batches(
         clips,
         ClipStore(clips, sample_rate=rate, memory_bytes=share),
-        anchors=_anchors(config, samples, rate, here.device),
+        anchors=anchors,
         admissible=_admissible(config),
         drawing=Drawing(
             batch=config.batch,
@@ -181,6 +196,7 @@ def _parts(kind: Any, config: TrainConfig, sources: Sequence[TrainingData], here
         **config.deciding(),
         "processes": here.world,
         "query_sha256": conditions.sha256,
+        "tagger_sha256": anchors.tagger.weights_sha256() if isinstance(anchors, FramewiseAnchors) else None,
     }
     return loop.Parts(
         trainable=trainable,
@@ -235,8 +251,11 @@ def _anchors(config: TrainConfig, samples: int, rate: int, device: torch.device)
     if config.anchor == "energy":
         return EnergyAnchors(samples, round(STEP_SECONDS * rate), config.energy_share)
     try:
-        tagger = plugins.load("taggers", config.tagger)()
-    except (ValueError, TypeError) as error:
+        kind = plugins.load("taggers", config.tagger)
+        options = config.options.get(plugins.option_name(config.tagger), {})
+        check_options(config.tagger, kind, options)
+        tagger = kind(**options)
+    except ValueError as error:
         raise TrainError(f"tagger={config.tagger}: {error}") from error
     if tagger.sample_rate not in (None, rate):
         raise TrainError(f"tagger={config.tagger}: listens at {tagger.sample_rate} Hz, and clips are kept at {rate} Hz")
@@ -304,6 +323,7 @@ def _test(config: TrainConfig, parts: loop.Parts, source: TrainingData, notes: l
         for target in targets
     }
     scores = []
+    unreadable = []
     outcomes = trial(
         parts.trainable,
         source.test,
@@ -315,7 +335,8 @@ def _test(config: TrainConfig, parts: loop.Parts, source: TrainingData, notes: l
     for count, outcome in enumerate(outcomes, 1):
         tell(f"test scene {count} of {len(source.test)}")
         if isinstance(outcome, str):
-            notes.append(f"not read: {outcome}")
+            unreadable.append(outcome)
         else:
             scores += outcome
+    notes += _few("test scenes cannot be read", unreadable)
     return scores

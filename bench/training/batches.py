@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -73,6 +73,11 @@ class Batches:
         self._sampler = BalancedSampler([by_label[label] for label in self.labels], seed=drawing.seed)
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
         self._ahead: tuple[int, Future[Batch]] | None = None
+
+    @property
+    def broken(self) -> Mapping[int, str]:
+        """Why clips met so far cannot be used, by number."""
+        return self._store.broken
 
     def at(self, step: int) -> Batch:
         """The batch of ``step``, counted from 0; the next one is made meanwhile.

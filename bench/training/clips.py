@@ -57,6 +57,8 @@ class TrainingData:
     validation: tuple[Scene, ...] = ()
     test: tuple[Scene, ...] = ()
     test_split: str | None = None
+    absent: int = 0
+    """Clips that are listed and not there."""
 
 
 def open_data(name: str, folder: Path, options: Mapping[str, Any]) -> TrainingData:
@@ -71,10 +73,15 @@ def open_data(name: str, folder: Path, options: Mapping[str, Any]) -> TrainingDa
     """
     folder = folder.expanduser()
     if name == CLIPS:
-        return _folder_data(folder, options)
-    if name == AUDIOSET:
-        return _audioset_data(folder, options)
-    return _plugin_data(name, folder, options)
+        opened = _folder_data(folder, options)
+    elif name == AUDIOSET:
+        opened = _audioset_data(folder, options)
+    else:
+        opened = _plugin_data(name, folder, options)
+    there = tuple(clip for clip in opened.clips if (path := _path(clip.signal)) is None or path.is_file())
+    if not there:
+        raise TrainError(f"data.{name}: not one of the {len(opened.clips)} clips under {folder} is there; fetch them")
+    return replace(opened, clips=there, absent=len(opened.clips) - len(there))
 
 
 def _plugin_data(name: str, folder: Path, options: Mapping[str, Any]) -> TrainingData:

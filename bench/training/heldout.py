@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 from bench.audio import Fitted, Mono, Resampled
@@ -11,7 +12,7 @@ from bench.datasets.pairs import Clip, no_kin, pair_scene, repaired
 from bench.scene import Scene
 from bench.training.anchors import STEP_SECONDS
 from bench.training.clips import TrainingClip
-from ontology import Ontology
+from ontology import Ontology, Target
 
 
 def hold_out(
@@ -19,15 +20,12 @@ def hold_out(
 ) -> tuple[tuple[TrainingClip, ...], tuple[Scene, ...]]:
     """Set a share of the recordings aside, chosen by hashed names, and pair them: training clips, and held-out scenes.
 
-    Each held-out clip is once the target, for its first label, with one that shares no kin with it, at 0 dB.
+    No class loses its last recording. Each held-out clip is once the target, for its first label, with one that shares
+    no kin with it, at 0 dB.
     """
-
-    def aside(clip: TrainingClip) -> bool:
-        number = int.from_bytes(hashlib.sha256(f"held out\n{clip.recording}".encode()).digest()[:8], "big")
-        return number < share * 2**64
-
-    kept = tuple(clip for clip in clips if not aside(clip))
-    held = {clip.name: clip for clip in clips if aside(clip)}
+    aside = _aside(clips, share)
+    kept = tuple(clip for clip in clips if clip.recording not in aside)
+    held = {clip.name: clip for clip in clips if clip.recording in aside}
     rows = [Clip(clip.name, clip.labels[0].label, clip.mids, clip.recording) for clip in held.values()]
     hop = round(STEP_SECONDS * sample_rate)
     scenes = []
@@ -40,3 +38,23 @@ def hold_out(
         id = "+".join(clip.name for clip in pair.clips)
         scenes.append(pair_scene(pair, (first, second), id=id, dataset=dataset, split="held-out", targets=[target]))
     return kept, tuple(scenes)
+
+
+def _aside(clips: Sequence[TrainingClip], share: float) -> frozenset[str]:
+    """The recordings to set aside."""
+    labels: dict[str, set[Target]] = {}
+    for clip in clips:
+        labels.setdefault(clip.recording, set()).update(clip.labels)
+    left = Counter(label for each in labels.values() for label in each)
+    places = {
+        recording: int.from_bytes(hashlib.sha256(f"held out\n{recording}".encode()).digest()[:8], "big") / 2**64
+        for recording in labels
+    }
+    aside = set()
+    for recording in sorted(labels, key=lambda recording: places[recording]):
+        if places[recording] >= share:
+            break
+        if all(left[label] > 1 for label in labels[recording]):
+            left.subtract(labels[recording])
+            aside.add(recording)
+    return frozenset(aside)

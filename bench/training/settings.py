@@ -63,8 +63,9 @@ class TrainConfig(BaseModel):
             raise ValueError(f"mix_num={self.mix_num}: a batch of {self.batch} has no so many sources to mix")
         if self.level_db is not None and self.level_db[0] > self.level_db[1]:
             raise ValueError("level_db: the lower bound comes first")
-        if unknown := sorted(self.options.keys() - self.data.keys()):
-            raise ValueError(f"options.{unknown[0]}: there is no data.{unknown[0]}")
+        known = {*self.data, self.tagger.rpartition(":")[2]}
+        if unknown := sorted(self.options.keys() - known):
+            raise ValueError(f"options.{unknown[0]}: neither a data set that is trained on nor the tagger")
         return self
 
     def deciding(self) -> dict[str, Any]:

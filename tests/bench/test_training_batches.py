@@ -236,6 +236,13 @@ def test_a_batch_hangs_on_its_step_alone_and_is_balanced_levelled_and_mixed(tmp_
     for batch in made.values():
         assert Counter(label.label for label in batch.labels) == {"Rain": 2, "Sine wave": 2, "Dog": 2}
         assert batch.targets.square().mean(1).sqrt().tolist() == pytest.approx([0.1] * 6, rel=1e-3)
+        # What a target is called is what it sounds like: a tone peaks at 3 dB over its level, noise higher, clicks far.
+        peaks = (batch.targets.abs().amax(1) / 0.1).tolist()
+        bounds = {"Sine wave": (1.3, 1.5), "Rain": (2.5, 6), "Dog": (8, 100)}
+        assert all(
+            bounds[label.label][0] < peak < bounds[label.label][1]
+            for label, peak in zip(batch.labels, peaks, strict=True)
+        )
         added = batch.mixtures - batch.targets
         assert added.square().mean(1).sqrt().tolist() == pytest.approx([0.1] * 6, rel=1e-3)
 
@@ -254,9 +261,9 @@ def test_a_broken_or_silent_clip_is_passed_over_and_named_and_a_class_of_such_en
     made = batches(root)
     for step in range(3):
         assert len(made.at(step).labels) == 6
-    assert len(made._store.broken) == 2
-    assert any("Dog/0.wav" in why for why in made._store.broken.values())
-    assert "Rain/1.wav: is silent throughout" in made._store.broken.values()
+    assert len(made.broken) == 2
+    assert any("Dog/0.wav" in why for why in made.broken.values())
+    assert "Rain/1.wav: is silent throughout" in made.broken.values()
     (root / "Dog" / "1.wav").write_bytes(b"RIFF")
     with pytest.raises(TrainError, match=r"no clip of Dog can be used.*\.wav"):
         batches(root).at(0)
@@ -341,6 +348,23 @@ def test_held_out_recordings_are_not_trained_on(tmp_path: Path) -> None:
     scene = next(islice(scenes, 1))
     reference, mixture = scene.reference(scene.targets[0]), scene.mixture.read()
     assert (mixture - reference).square().mean() == pytest.approx(float(reference.square().mean()), rel=1e-3)
+
+
+def test_no_class_is_held_out_altogether(tmp_path: Path) -> None:
+    clips = open_data("clips", write_clips(tmp_path / "clips", per_kind=1), {}).clips
+    kept, scenes = hold_out(clips, share=0.999, sample_rate=RATE, samples=8000, dataset="clips")
+    assert (kept, scenes) == (clips, ())
+
+
+def test_clips_that_are_listed_and_not_there_are_counted_and_none_at_all_is_an_error(tmp_path: Path) -> None:
+    write_clips(tmp_path, per_kind=1)
+    table = tmp_path / "labels.csv"
+    table.write_text("path,labels\nDog/0.wav,Dog\nDog/1.wav,Dog\n")
+    found = open_data("clips", tmp_path, {})
+    assert ([clip.name for clip in found.clips], found.absent) == (["Dog/0.wav"], 1)
+    table.write_text("path,labels\nDog/1.wav,Dog\n")
+    with pytest.raises(TrainError, match=r"not one of the 1 clips under .* is there"):
+        open_data("clips", tmp_path, {})
 
 
 def test_real_folds_are_kept_apart_and_every_clip_is_credited(shared_data: Path) -> None:

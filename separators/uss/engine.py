@@ -118,6 +118,7 @@ class Engine:
             ValueError: shapes do not fit, a job's segment is not there, or ``memory_mb`` has no room for one job.
         """
         self._check(segments, segment_of, conditions)
+        step = self._at_once(segments.shape[1] // self._model.hop + 1)
         plan: dict[int, tuple[list[int], Groups]] = {}
         for segment in segment_of.unique().tolist():
             jobs = (segment_of == segment).nonzero()[:, 0].tolist()
@@ -126,31 +127,31 @@ class Engine:
         distance = max((found.distance for found in groups), default=0.0)
         report = Report(len(segment_of), sum(len(found.members) for found in groups), distance, None)
         self.report = report
-        return self._separate(segments, conditions, plan, report, progress or (lambda done, jobs: None))
+        return self._separate(segments, conditions, plan, step, report, progress or (lambda done, jobs: None))
 
     def _separate(
         self,
         segments: torch.Tensor,
         conditions: torch.Tensor,
         plan: dict[int, tuple[list[int], Groups]],
+        step: int,
         report: Report,
         progress: Callable[[int, int], None],
     ) -> Iterator[tuple[list[int], torch.Tensor]]:
         done = 0
         for segment, (jobs, groups) in plan.items():
             mixture, stem = self._analyse(segments[segment : segment + 1])
-            step = self._at_once(mixture.frames)
-            for start in range(0, len(groups.members), step):
+            biases = self._biases(conditions[[jobs[rows[0]] for rows in groups.members]])
+            for start in range(0, len(biases), step):
                 batch = groups.members[start : start + step]
-                firsts = conditions[[jobs[rows[0]] for rows in batch]]
-                estimates = self._extract(mixture, stem, firsts, segments.shape[1])
+                estimates = self._extract(mixture, stem, biases[start : start + step], segments.shape[1])
                 for rows, estimate in zip(batch, estimates, strict=True):
                     done += len(rows)
                     progress(done, report.jobs)
                     # A copy, so that it is an ordinary tensor and keeps none of the batch's memory.
                     yield [jobs[row] for row in rows], estimate.to(segments.device).clone()
             if groups.farthest and groups.distance == report.distance and report.merging_snr_db is None:
-                pair = conditions[[jobs[row] for row in groups.farthest]]
+                pair = self._biases(conditions[[jobs[row] for row in groups.farthest]])
                 own, shared = (self._extract(mixture, stem, row[None], segments.shape[1])[0] for row in pair)
                 report = dataclasses.replace(report, merging_snr_db=_snr_db(own, shared))
                 self.report = report
@@ -162,8 +163,11 @@ class Engine:
         return mixture, self._network.stem(mixture.magnitude)
 
     @torch.inference_mode()
-    def _extract(self, mixture: Spectra, stem: torch.Tensor, conditions: torch.Tensor, samples: int) -> torch.Tensor:
-        biases = self._network.biases(self._on_device(conditions))
+    def _biases(self, conditions: torch.Tensor) -> torch.Tensor:
+        return self._network.biases(self._on_device(conditions))
+
+    @torch.inference_mode()
+    def _extract(self, mixture: Spectra, stem: torch.Tensor, biases: torch.Tensor, samples: int) -> torch.Tensor:
         maps = self._run(stem.expand(len(biases), -1, -1, -1), biases, mixture.frames)
         return self._model.synthesise(mixture, maps, samples)
 

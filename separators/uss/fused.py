@@ -95,8 +95,8 @@ class FusedNetwork(nn.Module):
         """Room that the features of one job take at most, without those of the stem."""
         first, *deeper = self.widths
         area = (frames + -frames % self.time_multiple) * self.bins * self.dtype.itemsize
-        # At the full resolution: the skipped features, the upsampled ones, a sum, one more and what a convolution
-        # may reorder. Halving both axes twice leaves no more than a third of what the widest of the others needs.
+        # At the full resolution the skipped and the upsampled features, sums, and what a convolution reorders; below
+        # it the skipped features of all levels, of which the highest has most.
         return area * (6 * first + max(width // 4**depth for depth, width in enumerate(deeper, 1)) * 4)
 
     def forward(self, stem: torch.Tensor, biases: torch.Tensor, frames: int) -> torch.Tensor:
@@ -113,7 +113,7 @@ class FusedNetwork(nn.Module):
         return maps
 
     def rows(self, frames: int, padded: int) -> list[int]:
-        """Rows of its input that each decoder needs for ``frames`` rows at the very end."""
+        """Upsampled rows that each decoder needs for ``frames`` rows at the very end."""
         needed, rows = frames, []
         for times, _ in self.pooling:
             needed = min(needed + _REACH, padded)

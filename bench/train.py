@@ -81,7 +81,9 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
     here = launch(config.device)
     if here.rank:
         tell = say = _quiet
-    _claim(config, here)
+    if not config.resume and (config.out / "checkpoints").is_dir():
+        raise TrainError(f"{config.out}: holds a run already; say resume=true to go on with it, or name another folder")
+    here.wait()
     sources = [open_data(name, path, config.options.get(name, {})) for name, path in config.data.items()]
     sources, notes = _trainable_sources(sources, config)
     if not any(source.validation for source in sources) and config.held_out:
@@ -94,6 +96,7 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
     try:
         done = parts.checkpoints.restore(parts.trainable, parts.optimiser) if config.resume else 0
         if here.rank == 0:
+            config.out.mkdir(parents=True, exist_ok=True)
             parts = replace(parts, journal=journal.Journal(config.out, done=done))
             write_card(config.out / CARD, config, parts.trainable, sources)
         done = loop.run(config, parts, done=done, tell=tell, say=say)
@@ -119,14 +122,6 @@ def _few(what: str, reasons: Sequence[str]) -> list[str]:
 
 def _quiet(message: str) -> None:
     """Say nothing."""
-
-
-def _claim(config: TrainConfig, here: Launch) -> None:
-    """Make the run's folder, unless it holds a run that is not to be gone on with."""
-    if not config.resume and (config.out / "checkpoints").is_dir():
-        raise TrainError(f"{config.out}: holds a run already; say resume=true to go on with it, or name another folder")
-    here.wait()
-    config.out.mkdir(parents=True, exist_ok=True)
 
 
 def _trainable_sources(sources: Sequence[TrainingData], config: TrainConfig) -> tuple[list[TrainingData], list[str]]:

@@ -237,6 +237,7 @@ def test_what_cannot_be_trained_is_said_in_one_line(
     with pytest.raises((TrainError, RuntimeError), match=why) as caught:
         train("uss", config(clips, tmp_path / "out", **changes))
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out" / "checkpoints").exists()
 
 
 def test_clips_of_one_kind_cannot_be_mixed_unless_told(clips: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def draw(curves: dict[str, Points], path: Path) -> None:
         panel.plot(x, slope * x + start, color="0.7", zorder=1)
         panel.scatter(x, y, zorder=2)
         panel.set(xlabel=quantity, ylim=(0, float(y.max()) * 1.15), xlim=(0, None))
-        panel.set_title(f"{slope:.4f} CPU s for each", fontsize="medium")
+        panel.set_title(f"{round(float(slope), 3) + 0.0:g} CPU s for each", fontsize="medium")
     panels[0].set_ylabel("CPU s, one thread")
     figure.savefig(path, metadata={"Date": None})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ class Loaded:
 
     identity: str = ""
     made: Separator | System | None = None
-    _conditions: dict[tuple[str, ...], torch.Tensor | None] = field(default_factory=dict)
+    _conditions: dict[tuple[Signal, ...], torch.Tensor | None] = field(default_factory=dict)
 
     def separator(self, job: Job) -> Separator:
         """The job's separator, constructed anew only when it is another than the last."""
@@ -51,14 +51,13 @@ class Loaded:
         assert not isinstance(made, Separator)
         return made
 
-    def condition(self, job: Job, examples: Sequence[Signal], context: Context) -> torch.Tensor | None:
+    def condition(self, job: Job, examples: tuple[Signal, ...], context: Context) -> torch.Tensor | None:
         """What the job's separator makes of the examples of a target, once for all its queries; None for nothing."""
-        clips = tuple(signal.fingerprint() for signal in examples)
-        if clips not in self._conditions:
+        if examples not in self._conditions:
             read = ((signal.read(), signal.sample_rate) for signal in examples)
             sounding = ((audio, rate) for audio, rate in read if audio.shape[1])
-            self._conditions[clips] = encode(self.separator(job), sounding, context=context)
-        return self._conditions[clips]
+            self._conditions[examples] = encode(self.separator(job), sounding, context=context)
+        return self._conditions[examples]
 
     def _get(self, job: Job) -> Separator | System:
         if self.made is None or self.identity != job.spec.identity:

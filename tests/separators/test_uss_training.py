@@ -125,7 +125,8 @@ def test_the_loss_is_the_mean_absolute_error_of_the_estimate() -> None:
     estimate = made.separate(mixture, condition)
     assert not made.training
     torch.testing.assert_close(estimate, made.model(mixture, condition))
-    assert float(made(mixture, condition, target).detach()) == pytest.approx(float((estimate - target).abs().mean()), rel=1e-5)
+    wanted = float((estimate - target).abs().mean())
+    assert float(made(mixture, condition, target).detach()) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_published_optimiser_is_the_default() -> None:

@@ -1,6 +1,7 @@
 """A hash of the code behind a class: its module, the modules it imports, and the versions of installed libraries.
 
-Comments, docstrings and layout do not count, so that editing them does not make a night's results stale.
+Comments, docstrings and layout do not count, nor what is imported for type checkers alone or what a package above
+loads on demand, so that editing them does not make a night's results stale.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import inspect
 import sys
 import sysconfig
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 OWN_PACKAGES: Final = frozenset({"separators", "taggers", "ontology"})
 """Packages of ours that can change what a separator returns; hashed by source wherever they are installed."""
@@ -46,23 +48,25 @@ def code_hash(kind: type, *more: str) -> str:
         except (OSError, TypeError):
             sources[module] = uuid.uuid4().hex  # code that cannot be seen is never taken for unchanged
     own = OWN_PACKAGES | {name.partition(".")[0] for name in (module, *more)}
-    waiting = [module, *more]
+    find, lies_outside = cache(_source), cache(_lies_outside_libraries)  # for this once: files come and go
+    seen: set[_Wanted] = set()
+    waiting: list[_Wanted] = [(name, True) for name in (module, *more)]
+    waiting += [(name, False) for one in (module, *more) for name in _parents(one)]
     while waiting:
-        name = waiting.pop()
-        if name in sources:
-            continue
-        path = _source(name)
+        name, itself = wanted = waiting.pop()
+        path = None if wanted in seen else find(name)
+        seen.add(wanted)
         if path is None:
             continue
         stat = path.stat()
-        tree = _tree(path, stat.st_mtime_ns, stat.st_size)
-        sources[name] = ast.dump(tree)
-        for imported in _imports(tree, name, package=path.name == "__init__.py"):
-            top = imported.partition(".")[0]
+        read = _read(path, name, stat.st_mtime_ns, stat.st_size)
+        sources[name] = read.text
+        for imported in read.lazily | read.always if itself else read.always:
+            top = imported.base.partition(".")[0]
             if top in sys.stdlib_module_names:
                 continue
-            if top in own or _lies_outside_libraries(top):
-                waiting += _with_parents(imported)
+            if top in own or lies_outside(top):
+                waiting += imported.modules(find)
             else:
                 libraries.add(top)
     described = [f"{name}\n{sources[name]}" for name in sorted(sources)]
@@ -123,35 +127,75 @@ def _library_folders() -> tuple[Path, ...]:
     return tuple(Path(sysconfig.get_path(name)).resolve() for name in names)
 
 
+_Wanted = tuple[str, bool]
+"""A module, and whether it is imported for itself: of the packages above it, what they load on demand is not used."""
+
+
+@dataclass(frozen=True)
+class _Import:
+    """``from base import names``, or ``import base`` without names; ``base`` is absolute."""
+
+    base: str
+    names: tuple[str, ...] = ()
+
+    def modules(self, find: Callable[[str], Path | None]) -> list[_Wanted]:
+        """What it runs: the modules themselves, and the packages above them."""
+        inner = [f"{self.base}.{name}" for name in self.names if find(f"{self.base}.{name}") is not None]
+        itself = len(inner) < len(self.names) or not self.names
+        above = [(name, False) for name in _parents(self.base)]
+        # ``import a.b`` binds the name a.
+        bound = [] if self.names else [(self.base.partition(".")[0], True)]
+        return [*((name, True) for name in inner), (self.base, itself), *above, *bound]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A module's syntax as text, and its imports: those that ``__getattr__`` of a package makes on demand apart."""
+
+    text: str
+    always: frozenset[_Import]
+    lazily: frozenset[_Import]
+
+
 @cache
-def _tree(path: Path, mtime_ns: int, size: int) -> ast.Module:
-    """The file's syntax tree without docstrings; time and size are there for the cache's sake."""
-    tree = ast.parse(path.read_bytes())
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(tree):
-        if isinstance(node, documented) and ast.get_docstring(node):
+def _read(path: Path, module: str, mtime_ns: int, size: int) -> _Read:
+    """What counts of a module's file; time and size are there for the cache's sake."""
+    tree = _WithoutIdle().visit(ast.parse(path.read_bytes()))
+    on_demand = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == "__getattr__"]
+    always = [one for one in tree.body if one not in on_demand]
+    home = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    return _Read(ast.dump(tree), frozenset(_imports(always, home)), frozenset(_imports(on_demand, home)))
+
+
+class _WithoutIdle(ast.NodeTransformer):
+    """Takes out what never runs: docstrings, and imports for type checkers alone."""
+
+    def visit(self, node: ast.AST) -> Any:
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, documented) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
-    return tree
+        return super().visit(node)
+
+    def visit_If(self, node: ast.If) -> Any:
+        self.generic_visit(node)
+        name = getattr(node.test, "id", getattr(node.test, "attr", None))
+        return node.orelse if name == "TYPE_CHECKING" else node
 
 
-def _imports(tree: ast.Module, module: str, *, package: bool) -> Iterator[str]:
-    home = module if package else module.rpartition(".")[0]
-    for node in ast.walk(tree):
+def _imports(nodes: Sequence[ast.AST], home: str) -> Iterator[_Import]:
+    for node in (inner for one in nodes for inner in ast.walk(one)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (_Import(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                above = home.split(".")[: len(home.split(".")) - (node.level - 1)]
-                base = ".".join([*above, *([base] if base else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            above = home.split(".")[: len(home.split(".")) - (node.level - 1)] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield _Import(base, tuple(alias.name for alias in node.names))
 
 
-def _with_parents(name: str) -> list[str]:
-    """``a.b.c`` and its packages: importing it runs them all."""
+def _parents(name: str) -> list[str]:
+    """``a`` and ``a.b`` of ``a.b.c``: importing it runs them all."""
     parts = name.split(".")
-    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
 @cache

@@ -88,6 +88,9 @@ class _SpectralOracle(_Oracle):
         estimates = []
         for query in queries:
             s = _reference(query, mixture)
+            if not s.any():  # each of these filters is 0 where the source is
+                estimates.append(torch.zeros_like(mixture))
+                continue
             S = stft.forward(s)
             # N from the signals, not as X - S: cancellation would leave rounding noise where x and s are equal.
             N = stft.forward(mixture - s)

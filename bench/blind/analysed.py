@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
-from bench.metrics.joint import Found
+from bench.metrics.joint_scene import Found
 from bench.truth import Truth
 from ontology import Node
 
@@ -23,6 +23,7 @@ class SceneAudio:
     sample_rate: int
     sources: Sequence[torch.Tensor]
     """Of each source of the scene, in its order."""
+    _sums: dict[tuple[int, ...], torch.Tensor] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -30,11 +31,13 @@ class SceneAudio:
         return self.mixture.shape[-1] / self.sample_rate
 
     def reference(self, members: Sequence[int]) -> torch.Tensor:
-        """The sum of sources, each once; zeros where ``members`` is empty."""
-        total = torch.zeros_like(self.mixture)
-        for place in members:
-            total += self.sources[place]
-        return total
+        """The sum of sources, each once; zeros where ``members`` is empty. One tensor for all who ask for it."""
+        key = tuple(members)
+        if key not in self._sums:
+            self._sums[key] = torch.zeros_like(self.mixture)
+            for place in members:
+                self._sums[key] += self.sources[place]
+        return self._sums[key]
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,15 @@ class Analysed(ABC):
     cpu_seconds: float = 0.0
 
     @abstractmethod
-    def prepare(self, lowest: float) -> None:
-        """Extract what is active at thresholds from ``lowest`` on, so that they can be asked for."""
+    def prepare(self, lowest: float, *, among: Collection[str]) -> None:
+        """Extract what is active at thresholds from ``lowest`` on, as far as they are ``among`` these (mids)."""
 
     @abstractmethod
-    def found(self, threshold: float | None = None) -> Mapping[str, ClassFound]:
-        """What has an estimate, by mid, at the system's own threshold or at another.
+    def found(self, threshold: float | None = None, *, among: Collection[str]) -> Mapping[str, ClassFound]:
+        """What of some classes has an estimate, by mid, at the system's own threshold or at another.
 
-        An estimate that is the same at two thresholds asked for one after the other is the same tensor.
+        Estimates that are the same, of two classes or at two thresholds asked for one after the other, are the same
+        tensor as far as that is known.
         """
 
     @abstractmethod

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 
 from bench.analysis.dispatch import target_of
 from bench.analysis.settings import AnalysisSettings
 from bench.blind.analysed import Analysed, ClassFound, SceneAudio
-from bench.metrics.joint import Found
+from bench.metrics.joint_scene import Found
 from bench.seeding import seed_everything
 from ontology import Node, Ontology
 from separators.adapt_parser import parse_mixture
@@ -56,13 +56,15 @@ class ParsedScene(Analysed):
                 rows[node.mid] = own or tuple(sorted(below))
         return rows
 
-    def prepare(self, lowest: float) -> None:
+    def prepare(self, lowest: float, *, among: Collection[str]) -> None:
         """Nothing is to be done: a parser gives all of its estimates at once."""
 
-    def found(self, threshold: float | None = None) -> Mapping[str, ClassFound]:
+    def found(self, threshold: float | None = None, *, among: Collection[str]) -> Mapping[str, ClassFound]:
         least = self._settings.threshold if threshold is None else threshold
         found = {}
         for mid, rows in self._rows.items():
+            if mid not in among:
+                continue
             sure = tuple(row for row in rows if self._scores[row] >= least)
             if not sure:
                 continue
@@ -79,7 +81,8 @@ class ParsedScene(Analysed):
         return self._sums[rows]
 
     def active(self) -> frozenset[str]:
-        return frozenset(self.found())
+        least = self._settings.threshold
+        return frozenset(mid for mid, rows in self._rows.items() if max(self._scores[row] for row in rows) >= least)
 
     def score(self, node: Node) -> float | None:
         if node.mid not in self._known:

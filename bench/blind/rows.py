@@ -15,8 +15,9 @@ import torch
 
 from bench.blind.analysed import Analysed, ClassFound, SceneAudio
 from bench.blind.metrics import HEADLINE_DEPTHS, THRESHOLDS
-from bench.metrics.joint import MISSED, Found, JointScene, Reference, class_scores
+from bench.metrics.joint import MISSED, class_scores
 from bench.metrics.joint_declared import CA_SDRI, JointScore, joint_scores
+from bench.metrics.joint_scene import Found, JointScene, Reference
 from bench.metrics.products import Products
 from bench.truth import DEPTHS, Cut, CutClass
 from ontology import Ontology
@@ -46,18 +47,19 @@ class Scoring:
 
     def scores(self) -> Iterator[dict[str, Any]]:
         """Rows at the system's own threshold: of the scene at each depth, and of each class that sounds there."""
-        found = self.analysed.found()
         for depth in DEPTHS:
+            found = self.analysed.found(among=self._mids(depth))
             for metric, score in self._joint(depth, found).items():
                 yield _scene_row(depth, metric, score)
             yield from self._class_rows(depth, found)
 
     def swept(self) -> Iterator[dict[str, Any]]:
         """The scene's rows at the headline depths, once for each of :data:`bench.blind.metrics.THRESHOLDS`."""
-        self.analysed.prepare(min(THRESHOLDS))
+        among = self._mids(*HEADLINE_DEPTHS)
+        self.analysed.prepare(min(THRESHOLDS), among=among)
         before: dict[int, tuple[list[Found], dict[str, JointScore]]] = {}
         for threshold in THRESHOLDS:
-            found = self.analysed.found(threshold)
+            found = self.analysed.found(threshold, among=among)
             for depth in HEADLINE_DEPTHS:
                 instances = self._instances(depth, found)
                 if depth not in before or not _same(before[depth][0], instances):
@@ -66,16 +68,21 @@ class Scoring:
                     yield _scene_row(depth, metric, score) | {"threshold": threshold}
 
     def detections(self) -> Iterator[dict[str, Any]]:
-        """One row for each depth and class of its cut of which there is anything to say."""
+        """One row for each depth and class of its cut of which there is anything to say.
+
+        Abstract and blacklisted classes, which are never right or wrong to detect, have the truth of a class of which
+        nobody can tell, whether they are present or not; their spans say when they sound.
+        """
         active, grid = self.analysed.active(), self.analysed.grid or (None, None)
         for depth, cut in self._cuts.items():
             for one in cut.classes:
                 score, predicted = self.analysed.score(one.node), one.node.mid in active
-                if one.state == "present" or predicted or score is not None:
+                judged = not one.node.restrictions
+                if predicted or score is not None or one.members or (judged and one.state == "unknown"):
                     yield {
                         "depth": depth,
                         "mid": one.node.mid,
-                        "truth": _TRUTH[one.state],
+                        "truth": _TRUTH[one.state] if judged else None,
                         "score": score,
                         "predicted": predicted,
                         "spans": self._spans(one),
@@ -86,10 +93,16 @@ class Scoring:
 
     def broken(self) -> str | None:
         """How many samples of the estimates are not finite, where any is."""
-        estimates = [one.audio for found in self.analysed.found().values() for one in found.instances]
-        bad = sum(int((~torch.isfinite(audio)).sum()) for audio in estimates)
-        whole = sum(audio.numel() for audio in estimates)
+        bad = whole = 0
+        for depth in DEPTHS:
+            found = self.analysed.found(among=self._mids(depth))
+            several = {id(one.audio): one.audio for each in found.values() for one in each.instances}
+            bad += sum(int((~torch.isfinite(audio)).sum()) for audio in several.values())
+            whole += sum(audio.numel() for audio in several.values())
         return f"{bad} of {whole} samples of the estimates are NaN or infinite" if bad else None
+
+    def _mids(self, *depths: int) -> frozenset[str]:
+        return frozenset(one.node.mid for depth in depths for one in self._cuts[depth].classes)
 
     def _joint(self, depth: int, found: Mapping[str, ClassFound]) -> dict[str, JointScore]:
         scene = self._scene(depth, self._instances(depth, found))
@@ -128,6 +141,7 @@ class Scoring:
             ],
             found=found,
             classes=frozenset(one.node.mid for one in cut.classes if one.state != "unknown"),
+            spared=frozenset(one.node.mid for one in cut.classes if one.node.restrictions),
         )
 
     def _instances(self, depth: int, found: Mapping[str, ClassFound]) -> list[Found]:

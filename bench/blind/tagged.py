@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,14 +15,16 @@ from bench.analysis.dispatch import dispatch, target_of
 from bench.analysis.settings import AnalysisSettings
 from bench.analysis.walk import Detection, Spans, detect
 from bench.blind.analysed import Analysed, ClassFound, SceneAudio
-from bench.blind.separate import Asked, separate
-from bench.blind.system import System
-from bench.metrics.joint import Found
+from bench.blind.separate import Asked, Distinct, separate
+from bench.metrics.joint_scene import Found
 from bench.truth import annotation
-from ontology import Node, Ontology
+from ontology import Node
 from separators.base import Context, Query, Separator
 from taggers.base import TagContext
 from taggers.timeline import Timeline, tag_recording
+
+if TYPE_CHECKING:
+    from bench.blind.system import System
 
 _GIVEN = frozenset({"spans", "instance", "reference"})
 """Fields of a query that a blind scene can fill in: the last two know the answer, or count."""
@@ -36,7 +40,8 @@ class TaggedScene(Analysed):
         self._system, self._audio, self._settings, self._context = system, audio, settings, context
         self._told = system.tagger.needs_annotation
         self._raw: dict[str, tuple[torch.Tensor, ...]] = {}
-        self._gated: dict[tuple[str, Spans], tuple[torch.Tensor, ...]] = {}
+        self._distinct = Distinct()
+        self._gated: dict[tuple[tuple[int, ...], Spans], torch.Tensor] = {}
         self._gains: dict[Spans, torch.Tensor] = {}
         wall, cpu = time.perf_counter(), time.process_time()
         self._timeline = self._hear()
@@ -60,20 +65,23 @@ class TaggedScene(Analysed):
             context=TagContext(seed=self._context.seed, device=self._context.device, annotation=told),
         )
 
-    def prepare(self, lowest: float) -> None:
-        self._extract([one for one in self._at(lowest) if one.node.mid not in self._raw])
+    def prepare(self, lowest: float, *, among: Collection[str]) -> None:
+        wanted = set(among) - self._raw.keys()
+        self._extract([one for one in self._at(lowest) if one.node.mid in wanted])
 
-    def found(self, threshold: float | None = None) -> Mapping[str, ClassFound]:
+    def found(self, threshold: float | None = None, *, among: Collection[str]) -> Mapping[str, ClassFound]:
         detections = self._own if threshold is None else self._at(threshold)
         before, self._gated, self._gains = self._gated, {}, {}
         found = {}
         for one in detections:
             mid = one.node.mid
-            if mid not in self._raw:
+            if mid not in self._raw or mid not in among:
                 continue
-            key = (mid, one.spans)
-            self._gated[key] = before.get(key) or self._gate(mid, one.spans)
-            *instances, whole = (Found(mid, audio, self._confidence(one)) for audio in self._gated[key])
+            raw = self._raw[mid]
+            instances = [Found(mid, self._gate((audio,), one.spans, before), self._confidence(one)) for audio in raw]
+            whole = instances[0] if len(raw) == 1 else replace(instances[0], audio=self._gate(raw, one.spans, before))
+            if len(raw) == 1:  # one estimate stands for each source that it was not told apart from
+                instances *= self._count(one.node)
             found[mid] = ClassFound(tuple(instances), whole)
         return found
 
@@ -120,8 +128,16 @@ class TaggedScene(Analysed):
             queries = self._queries(one, choice.chosen.separator)
             asked += [Asked(query, choice.chosen.separator) for query in queries]
             sizes[one.node.mid] = len(queries)
-        scene, at_once = self._audio, self._settings.queries_at_once
-        answers = iter(separate(scene.mixture, scene.sample_rate, asked, context=self._context, at_once=at_once))
+        answers = iter(
+            separate(
+                self._audio.mixture,
+                self._audio.sample_rate,
+                asked,
+                context=self._context,
+                at_once=self._settings.queries_at_once,
+                distinct=self._distinct,
+            )
+        )
         for mid, size in sizes.items():
             self._raw[mid] = tuple(next(answers) for _ in range(size))
         return refused
@@ -152,14 +168,21 @@ class TaggedScene(Analysed):
         counted = int(self._timeline.counts[:, node.row].max())
         return max(len(self._audio.truth.members[node.row]) if self._told else counted, 1)
 
-    def _gate(self, mid: str, spans: Spans) -> tuple[torch.Tensor, ...]:
-        """The estimates of a class where it is active, one per source that is counted, and that of the whole class."""
-        gain = self._gain(spans)
-        gated = [audio if gain is None else audio * gain for audio in self._raw[mid]]
-        whole = gated[0] if len(gated) == 1 else torch.stack(gated).sum(dim=0)
-        if len(gated) == 1:  # one estimate stands for each source that it was not told apart from
-            gated *= self._count(Ontology.audioset()[mid])
-        return (*gated, whole)
+    def _gate(
+        self,
+        several: tuple[torch.Tensor, ...],
+        spans: Spans,
+        before: Mapping[tuple[tuple[int, ...], Spans], torch.Tensor],
+    ) -> torch.Tensor:
+        """The sum of estimates where their class is active; taken from ``before`` where it was made already."""
+        key = (tuple(map(id, several)), spans)  # they live as long as this object
+        made = self._gated.get(key, before.get(key))
+        if made is None:
+            gain = self._gain(spans)
+            whole = several[0] if len(several) == 1 else torch.stack(several).sum(dim=0)
+            made = whole if gain is None else whole * gain
+        self._gated[key] = made
+        return made
 
     def _gain(self, spans: Spans) -> torch.Tensor | None:
         """What estimates are multiplied by, ``(samples,)``; None where they are active throughout."""

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from bench.metrics.energy import SDRG, SDRI, Energies
+from bench.metrics.joint_scene import JointScene
 from bench.metrics.products import Members, Products
 from bench.metrics.score import ABSENT_BELOW_DB, ABSENT_REASON, TRIVIAL_ABOVE_DB, TRIVIAL_REASON
 from bench.metrics.tensors import count_not_finite
@@ -30,38 +31,6 @@ _EQUAL: Final = 1e-6
 
 Pair = tuple[int, int]
 """Places of a source and of an estimate."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """One estimate of a system: the class it is said to be of, and its audio, float32 ``(channels, samples)``."""
-
-    mid: str
-    audio: torch.Tensor
-    confidence: float = 1.0
-
-
-@dataclass(frozen=True)
-class Reference:
-    """One source: the classes of the cut that it belongs to, and its audio, ``(channels, samples)``."""
-
-    mids: tuple[str, ...]
-    audio: torch.Tensor
-
-
-@dataclass(frozen=True)
-class JointScene:
-    """What the joint metrics are given, at one cut.
-
-    ``unknown`` classes are neither hit nor false alarm; estimates of them are left out and counted. ``sources`` are the
-    single sources; class-level references are their sums by class, each source once.
-    """
-
-    mixture: torch.Tensor
-    sources: Sequence[Reference]
-    found: Sequence[Found]
-    classes: frozenset[str]
-    """Classes of the cut that are present or absent; an estimate of any other class is left out, and counted."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +89,11 @@ class Joint:
         """Sources and estimates by class, of classes that have any."""
         by_class = {mid: Count(len(members), len(self.found(mid))) for mid, members in self.members.items()}
         return {mid: count for mid, count in by_class.items() if count.sources or count.estimates}
+
+    @cached_property
+    def detected(self) -> dict[str, Count]:
+        """As :attr:`counts`, of the classes that detection is judged by."""
+        return {mid: count for mid, count in self.counts.items() if mid not in self.scene.spared}
 
     @cached_property
     def broken(self) -> str | None:

@@ -11,7 +11,8 @@ import torch
 
 from bench.metrics import joint as scores
 from bench.metrics.base import Metric, Scored
-from bench.metrics.joint import Joint, JointScene
+from bench.metrics.joint import Joint
+from bench.metrics.joint_scene import JointScene
 from bench.metrics.products import Products
 
 _NOTHING: Final = "no source and no estimate to score: left out"
@@ -69,15 +70,15 @@ def _of_counts(function: Callable[[Joint], float], joint: Joint) -> Scored:
 
 
 def _hits(joint: Joint) -> float:
-    return sum(count.hits for count in joint.counts.values())
+    return sum(count.hits for count in joint.detected.values())
 
 
 def _false_alarms(joint: Joint) -> float:
-    return sum(count.estimates - count.hits for count in joint.counts.values())
+    return sum(count.estimates - count.hits for count in joint.detected.values())
 
 
 def _misses(joint: Joint) -> float:
-    return sum(count.sources - count.hits for count in joint.counts.values())
+    return sum(count.sources - count.hits for count in joint.detected.values())
 
 
 def _unknown(joint: Joint) -> float:
@@ -87,6 +88,8 @@ def _unknown(joint: Joint) -> float:
 _declared = partial(Metric, needs=("joint",), aggregations=("mean",), scope="scene")
 _score_in_db = partial(_declared, unit="dB", better="higher", undefined=_NOTHING)
 _count = partial(_declared, version=1, unit="", undefined="a count has a value in every scene")
+
+_SPARED: Final = " Classes that AudioSet holds to be abstract or blacklists are never counted, present or not."
 
 CAPI_SDRI: Final = _score_in_db(
     name="capi_sdri",
@@ -139,7 +142,7 @@ TRUE_POSITIVES: Final = _count(
     function=partial(_of_counts, _hits),
     better="higher",
     title="TP",
-    definition="Sum over classes of min(n_c, m_c), with n_c sources and m_c estimates of class c.",
+    definition="Sum over classes of min(n_c, m_c), with n_c sources and m_c estimates of class c." + _SPARED,
 )
 
 FALSE_POSITIVES: Final = _count(
@@ -147,7 +150,7 @@ FALSE_POSITIVES: Final = _count(
     function=partial(_of_counts, _false_alarms),
     better="lower",
     title="FP",
-    definition="Sum over classes of max(m_c - n_c, 0), with n_c sources and m_c estimates of class c.",
+    definition="Sum over classes of max(m_c - n_c, 0), with n_c sources and m_c estimates of class c." + _SPARED,
 )
 
 FALSE_NEGATIVES: Final = _count(
@@ -155,7 +158,7 @@ FALSE_NEGATIVES: Final = _count(
     function=partial(_of_counts, _misses),
     better="lower",
     title="FN",
-    definition="Sum over classes of max(n_c - m_c, 0), with n_c sources and m_c estimates of class c.",
+    definition="Sum over classes of max(n_c - m_c, 0), with n_c sources and m_c estimates of class c." + _SPARED,
 )
 
 UNKNOWN_PREDICTIONS: Final = _count(

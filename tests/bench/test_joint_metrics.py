@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.metrics.energy import sdr, sdrg, sdri
-from bench.metrics.joint import ClassScore, Found, JointScene, Products, Reference, class_scores
+from bench.metrics.joint import ClassScore, Products, class_scores
 from bench.metrics.joint_declared import JOINT_METRICS, JointScore, joint_scores
+from bench.metrics.joint_scene import Found, JointScene, Reference
 from bench.metrics.score import ABSENT_REASON, TRIVIAL_REASON
 
 CAPI, CA = "capi_sdri@dcase2026", "ca_sdri@dcase2025"

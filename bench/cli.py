@@ -18,9 +18,11 @@ import click
 
 from bench.commands_analyze import analyze
 from bench.commands_check import check
+from bench.commands_data import data
 from bench.commands_query import query
 from bench.commands_train import train
 from bench.import_options import IMPORT_HELP, import_options, reading_of
+from bench.user_input import DATASET_OPTION, SHOWN, UserError, dataset_options
 
 if TYPE_CHECKING:
     from bench.run import RunReport
@@ -31,24 +33,9 @@ INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 LOG_WIDTH: Final = 160
 """Columns of the tables where there is no terminal to ask."""
-SHOWN: Final = 20
-"""Lines of a list that a person is shown."""
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_DATASET_OPTION = click.option(
-    "--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of the data set, e.g. split=train."
-)
-
-
-class UserError(click.ClickException):
-    """Wrong usage or input: one line, exit status 2."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:
-        """Print the line to stderr."""
-        click.echo(f"stemtree: {self.format_message()}", err=True, file=file)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -96,6 +83,7 @@ def main() -> None:
 
 main.add_command(analyze)
 main.add_command(check)
+main.add_command(data)
 main.add_command(query)
 main.add_command(train)
 
@@ -171,7 +159,7 @@ def run(overrides: tuple[str, ...]) -> None:
 @click.option("--name", required=True, help="Name of the system in the table.")
 @click.option("--results", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
 @click.option("--map", "table", type=_FILE, help="CSV with the columns scene, target, path.")
-@_DATASET_OPTION
+@DATASET_OPTION
 @click.option("--run", "run_name", help="Name of the run; the time it starts unless said.")
 @click.option("--json", "as_json", is_flag=True, help="Rows as JSON.")
 def score(
@@ -195,7 +183,7 @@ def score(
         name=name,
         results=results,
         table=table,
-        options=_options(options),
+        options=dataset_options(options),
         run_name=run_name,
     )
     for label, items in (("no estimate", matched.unmatched), ("no such scene or target", matched.extra)):
@@ -246,73 +234,6 @@ def doctor(as_json: bool) -> None:
         click.echo(f"{item.name:<{wide}}  {item.state}")
         if item.remedy:
             click.echo(f"{'':<{wide}}  -> {item.remedy}")
-
-
-@main.group()
-def data() -> None:
-    """Make, find and verify data sets."""
-
-
-@data.command("make")
-@click.argument("name", type=click.Choice(["mini"]))
-@click.option("--out", type=_FOLDER, help="Folder to make it in; the user's cache unless said.")
-def data_make(name: str, out: Path | None) -> None:
-    """Make the embedded data set."""
-    from bench.datasets import mini
-    from bench.progress import spinner
-
-    with spinner(name) as tell:
-        folder = mini.make(out or mini.default_folder(), progress=tell)
-    for part, root in mini.parts(folder).items():
-        click.echo(f"{part}\t{root}")
-
-
-@data.command("get")
-@click.argument("dataset")
-def data_get(dataset: str) -> None:
-    """Say where a data set comes from, under which licence, and how to lay it out."""
-    from bench.data import MINI, dataset_class
-
-    if dataset == MINI:
-        raise UserError("mini is made on this machine: stemtree data make mini")
-    info = dataset_class(dataset).info
-    for label, value in (
-        ("title", info.title), ("licence", info.licence), ("citation", info.citation), ("url", info.url),
-        ("get it", info.how_to_get),
-    ):  # fmt: skip
-        click.echo(f"{label + ':':<10} {value}")
-
-
-@data.command("verify")
-@click.argument("dataset")
-@click.option("--root", type=_FOLDER, required=True, help="Folder of the data set.")
-@_DATASET_OPTION
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def data_verify(dataset: str, root: Path, options: tuple[str, ...], as_json: bool) -> None:
-    """Decode every file of a data set and say exactly what is missing or broken. Exit status 1 if anything is."""
-    from bench.data import MINI, construct, find_folder
-    from bench.progress import spinner
-
-    if dataset == MINI:
-        raise UserError("mini is verified when it is made: stemtree data make mini")
-    opened = construct(dataset, find_folder(dataset, {dataset: root}), _options(options))
-    problems = []
-    with spinner(f"verify {dataset}") as tell:
-        for problem in opened.verify():
-            problems.append(problem)
-            tell(str(problem.path))
-    if as_json:
-        rows = [{"path": str(p.path), "what": p.what, "remedy": p.remedy} for p in problems]
-        click.echo(json.dumps(rows, indent=1))
-    else:
-        for problem in problems[:SHOWN]:
-            click.echo(f"{problem.path}: {problem.what}; {problem.remedy}")
-        if len(problems) > SHOWN:
-            click.echo(f"... and {len(problems) - SHOWN} more; --json has them all")
-        count = "complete" if not problems else f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        click.echo(f"{dataset} at {opened.root}: {count}")
-    if problems:
-        raise click.exceptions.Exit(1)
 
 
 @main.group()
@@ -441,19 +362,6 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _options(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE pairs, values read as YAML."""
-    import yaml
-
-    options = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise UserError(f"--option {pair!r}: say NAME=VALUE")
-        options[name] = yaml.safe_load(value)
-    return options
 
 
 if __name__ == "__main__":

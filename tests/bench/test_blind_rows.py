@@ -171,3 +171,46 @@ def test_a_parser_that_names_what_it_was_not_asked_for_is_refused() -> None:
     (spec,) = specs(taggers="", parsers="blind_plugins:Stranger")
     with pytest.raises(ValueError, match="Stranger found Dog, which was not in its vocabulary"):
         rows(scene([]), spec)
+
+
+def test_abstract_and_blacklisted_classes_are_never_judged_as_detections_and_yet_separated() -> None:
+    (spec,) = specs(separators="half")
+    scores, detections = rows(
+        scene([("Livestock, farm animals, working animals", tone(100)), ("Speech", tone(170))]), spec
+    )
+    spared = {ONTO["Human sounds"].mid, ONTO["Human voice"].mid}
+    told = detections.filter(pl.col("mid").is_in(list(spared)))
+    assert told["predicted"].to_list() == [True, True]
+    assert told["truth"].null_count() == len(told)
+    assert detections.filter(pl.col("mid") == ONTO["Animal"].mid)["truth"].to_list()[0] == 1
+    hits = [value(scores, f"{name}@1", 1) for name in ("true_positives", "false_positives", "false_negatives")]
+    assert hits == [1, 0, 0]
+    assert value(scores, CAPI, 1) == pytest.approx(HALF_OF_TWO, abs=1e-4)
+    assert value(scores, "sdri@1", 1, "Human sounds") == pytest.approx(HALF_OF_TWO, abs=1e-4)
+
+
+def test_a_missed_abstract_class_is_no_false_negative() -> None:
+    (spec,) = specs(parsers="nothing")
+    scores, _ = rows(scene([("Bark", tone(100)), ("Speech", tone(170))]), spec)
+    assert value(scores, "false_negatives@1", 1) == 1
+    assert value(scores, "false_negatives@1", 3) == 2
+    assert value(scores, CAPI, 1) == 0
+
+
+def test_a_class_below_a_coarse_annotation_has_a_row_that_says_nobody_can_tell() -> None:
+    (spec,) = specs(parsers="nothing")
+    _, detections = rows(scene([("Dog", tone(100))]), spec)
+    bark = detections.filter(pl.col("mid") == ONTO["Bark"].mid)
+    assert bark["truth"].to_list() == [None]
+    assert bark["spans"].to_list() == [[]]
+
+
+def test_equal_estimates_of_many_classes_are_kept_once() -> None:
+    from bench.blind.separate import Distinct
+
+    known, several = Distinct(), torch.stack([tone(100), tone(100), tone(170)])
+    first, second, other = (known.of(one) for one in several)
+    assert first is second
+    assert other is not first
+    assert torch.equal(other, several[2])
+    assert other.untyped_storage().nbytes() == other.nbytes

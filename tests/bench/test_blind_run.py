@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from bench.config import ConfigError, compose
 from bench.run import RunError, RunReport, run
@@ -174,16 +175,35 @@ def test_whatever_can_change_the_numbers_changes_the_key(workplace: Path) -> Non
         assert start(workplace, *change, "scenes.count=1", name=f"b{place}").reused == 0
 
 
-def test_a_manifest_on_disk_decides_the_scenes(workplace: Path) -> None:
-    from bench.blind.draw import draw
-    from bench.blind.manifest import save
-    from bench.data import open_datasets
+def test_what_cannot_change_the_numbers_is_no_part_of_a_blind_systems_code() -> None:
+    """Else a word on the site would cost a night of separating."""
+    from bench import codehash
+    from bench.blind.parsed import ParsedScene
+    from bench.blind.tagged import TaggedScene
 
-    opened, _ = open_datasets(["musdb18"], folders={"musdb18": workplace / "musdb"}, options={})
-    save(draw(opened[0], count=3, seed=9), workplace / "three.json")
+    reached: set[str] = set()
+    read = codehash._read
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codehash, "_read", lambda path, name, *rest: reached.add(name) or read(path, name, *rest))
+        codehash.code_hash(TaggedScene)
+        codehash.code_hash(ParsedScene)
+    assert {"bench.analysis.walk", "bench.truth", "separators.adapt", "taggers.timeline"} <= reached
+    rooms = ("leaderboard", "bench.datasets", "bench.executors", "bench.plan", "bench.run", "bench.api", "reports.text")
+    assert not [name for name in reached if name.startswith(rooms)]
+
+
+def test_a_manifest_on_disk_decides_the_scenes(workplace: Path) -> None:
+    from bench.cli import main
+
+    given = ["musdb18", "--root", str(workplace / "musdb"), "--count", "3", "--seed", "9"]
+    done = CliRunner().invoke(main, ["data", "scenes", *given, "--out", str(workplace / "three.json")])
+    assert done.exit_code == 0, done.output
+    assert "3 scenes of 10 s" in done.stdout
     report = start(workplace, f"scenes.manifest={workplace / 'three.json'}")
     assert report.cells == 3
     assert start(workplace, f"scenes.manifest={workplace / 'three.json'}", "limit=2", name="b").reused == 2
+    drawn_alike = start(workplace, "scenes.count=3", "scenes.seed=9", name="c")
+    assert drawn_alike.reused == 3
 
 
 @pytest.mark.parametrize(

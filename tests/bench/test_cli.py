@@ -95,6 +95,8 @@ def test_values_that_are_not_finite_are_null_in_json(tmp_path: Path) -> None:
         (["data", "verify", "musdb18", "--root", "nowhere"], "nowhere"),
         (["data", "verify", "mudsb18", "--root", "."], "did you mean musdb18"),
         (["data", "get", "musdb"], "did you mean musdb18"),
+        (["data", "scenes", "mini", "--root", ".", "--out", "m.json"], "several data sets"),
+        (["data", "scenes", "musdb18", "--root", "nowhere", "--out", "m.json"], "nowhere"),
     ],
 )
 def test_wrong_input_is_one_line_and_status_2(tmp_path: Path, arguments: list[str], words: str) -> None:

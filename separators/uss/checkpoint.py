@@ -5,6 +5,7 @@ Our own are safetensors files whose metadata describe the network: see :mod:`sep
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -66,9 +67,9 @@ def load_separator(path: Path, *, channels: tuple[int, ...] = CHANNELS) -> ResUN
     if path.suffix == SUFFIX:
         return _load_own(path)
     state = _separator_state(path)
-    projections = (value for key, value in state.items() if key.startswith("film.") and value.ndim == 2)
-    first = next(projections, None)
-    model = ResUNet30(LABELLED if first is None else first.shape[1], channels=channels)
+    # The length that most layers agree on, so that one of another shape is told by its own name.
+    sizes = Counter(value.shape[1] for key, value in state.items() if key.startswith("film.") and value.ndim == 2)
+    model = ResUNet30(sizes.most_common(1)[0][0] if sizes else LABELLED, channels=channels)
     fill(model, state, origin=path)
     return model.eval()
 

@@ -102,6 +102,18 @@ def test_a_missing_or_mis_shaped_tensor_is_named(key: str, state: dict[str, torc
     assert f"{key} {tuple(state[key][:-1].shape)}, not {tuple(state[key].shape)}" in str(caught.value)
 
 
+def test_one_layer_made_for_other_conditions_is_named_and_no_other(
+    state: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "mixed.ckpt"
+    key = next(name for name in state if name.startswith("film.") and name.endswith(".weight"))
+    torch.save(lightning({**state, key: torch.zeros(len(state[key]), 2048)}), path)
+    with pytest.raises(ValueError, match=r"mixed\.ckpt") as caught:
+        load_separator(path)
+    told = f"of another shape: {key} ({len(state[key])}, 2048), not ({len(state[key])}, 527)"
+    assert str(caught.value).endswith(told)
+
+
 def test_an_unknown_tensor_a_value_that_is_not_finite_and_another_transform_are_named(
     state: dict[str, torch.Tensor], tmp_path: Path
 ) -> None:

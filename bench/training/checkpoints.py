@@ -49,25 +49,8 @@ class Checkpoints:
             OSError: it cannot be written; earlier ones stand.
         """
         folder = self._path(step)
-        if folder.exists():
-            return
-        scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
-        scratch.mkdir(parents=True)
-        try:
-            trainable.save(scratch / MODEL, step=step)
-            state = {
-                "format": _FORMAT,
-                "step": step,
-                "settings": self._settings,
-                "clips": self._clips,
-                "optimiser": optimiser.state_dict(),
-            }
-            torch.save(state, scratch / STATE)
-            for path in scratch.iterdir():
-                _sync(path)
-            scratch.rename(folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        if not folder.exists():
+            self._write_whole(folder, step, trainable, optimiser)
         newest = self._out / f".{MODEL}.{os.getpid()}"
         shutil.copyfile(folder / MODEL, newest)
         newest.replace(self._out / MODEL)
@@ -94,6 +77,25 @@ class Checkpoints:
         except (ValueError, OSError) as error:
             raise error if isinstance(error, TrainError) else TrainError(str(error)) from error
         return int(state["step"])
+
+    def _write_whole(self, folder: Path, step: int, trainable: Trainable, optimiser: torch.optim.Optimizer) -> None:
+        scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
+        scratch.mkdir(parents=True)
+        try:
+            trainable.save(scratch / MODEL, step=step)
+            state = {
+                "format": _FORMAT,
+                "step": step,
+                "settings": self._settings,
+                "clips": self._clips,
+                "optimiser": optimiser.state_dict(),
+            }
+            torch.save(state, scratch / STATE)
+            for path in scratch.iterdir():
+                _sync(path)
+            scratch.rename(folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
     def _compare(self, state: Mapping[str, Any], path: Path) -> None:
         before, now = json.loads(state["settings"]), json.loads(self._settings)

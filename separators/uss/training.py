@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,6 +26,8 @@ from taggers.weights import fill
 Schedule = Literal["constant_warm_up", "linear_warm_up", "cosine"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
+_Beta = Annotated[float, Field(ge=0, lt=1)]
+
 _DECAY: Final = 0.9
 _DECAY_STEPS: Final = 1_000_000
 
@@ -40,7 +42,7 @@ class UssSettings(BaseModel):
     hop: int = HOP
     level: float | None = None
     lr: float = Field(default=1e-3, gt=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[_Beta, _Beta] = (0.9, 0.999)
     eps: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     amsgrad: bool = True

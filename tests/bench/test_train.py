@@ -123,6 +123,16 @@ def test_a_checkpoint_is_there_whole_or_not_at_all_and_the_last_few_are_kept(
     assert train("uss", config(clips, out, steps=4, checkpoint_every=1, keep=2, resume=True)).finished
 
 
+def test_a_run_that_was_killed_before_its_newest_model_was_published_publishes_it_when_resumed(
+    clips: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    train("uss", config(clips, out, steps=2))
+    (out / MODEL).unlink()  # as if killed between the checkpoint and its copy
+    report = train("uss", config(clips, out, steps=2, resume=True))
+    assert report.checkpoint.read_bytes() == (out / "checkpoints/step-00000002" / MODEL).read_bytes()
+
+
 def test_a_run_is_only_resumed_under_the_same_settings_from_the_same_clips_and_an_undamaged_file(
     clips: Path, tmp_path: Path
 ) -> None:
@@ -220,6 +230,7 @@ def test_unfit_settings_are_refused_in_one_line(overrides: list[str], why: str) 
     ("changes", "why"),
     [
         ({"model": {"chanels": [1]}}, "model.chanels: "),
+        ({"model": {"betas": [0.9, 1.0]}}, "model.betas.1: "),
         ({"model": {"window": 100}}, "window 100: a multiple of 128"),
         ({"model": {"channels": [1, 2]}}, "7 positive numbers"),
         ({"device": "cuda"}, "device=cuda: torch finds no CUDA device"),

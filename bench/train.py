@@ -18,7 +18,7 @@ from bench.training.anchors import STEP_SECONDS, Anchors, EnergyAnchors, Framewi
 from bench.training.batches import Batches, Drawing
 from bench.training.card import CARD, write_card
 from bench.training.checkpoints import MODEL, Checkpoints
-from bench.training.clips import TrainingClip, TrainingData, content_key, open_data
+from bench.training.clips import TrainingClip, TrainingData, content_key, one_label_per_class, open_data
 from bench.training.conditions import Conditions, HeardConditions, LabelConditions
 from bench.training.errors import TrainError
 from bench.training.heldout import hold_out
@@ -84,7 +84,9 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
     if not config.resume and (config.out / "checkpoints").is_dir():
         raise TrainError(f"{config.out}: holds a run already; say resume=true to go on with it, or name another folder")
     here.wait()
-    sources = [open_data(name, path, config.options.get(name, {})) for name, path in config.data.items()]
+    sources = one_label_per_class(
+        [open_data(name, path, config.options.get(name, {})) for name, path in config.data.items()]
+    )
     sources, notes = _trainable_sources(sources, config)
     if not any(source.validation for source in sources) and config.held_out:
         sources = [_held_out(source, config, kind.sample_rate) for source in sources]

@@ -102,7 +102,7 @@ def _plugin_data(name: str, folder: Path, options: Mapping[str, Any]) -> Trainin
         return data.construct(name, found, {**given, "split": split})
 
     scenes = [scene for split in train for scene in opened(split).scenes()]
-    clips = tuple(_sources(scenes))
+    clips = tuple(_sources(scenes, found))
     if not clips:
         raise TrainError(f"{found}: no source of {', '.join(train)} is labelled with a class")
 
@@ -130,7 +130,7 @@ def _listed(value: Any) -> Sequence[str]:
     return (value,) if isinstance(value, str) else value
 
 
-def _sources(scenes: Sequence[Scene]) -> Iterator[TrainingClip]:
+def _sources(scenes: Sequence[Scene], root: Path) -> Iterator[TrainingClip]:
     """Each labelled source once, at its own level: which scenes it stands in does not matter here."""
     seen: set[tuple[str, Signal]] = set()
     for scene in scenes:
@@ -139,8 +139,34 @@ def _sources(scenes: Sequence[Scene]) -> Iterator[TrainingClip]:
             if source.mids and (source.label, signal) not in seen:
                 seen.add((source.label, signal))
                 path = _path(signal)
-                name = path.name if path else f"{scene.id}/{place}"
+                name = _inside(path, root) if path else f"{scene.id}/{place}"
                 yield TrainingClip(name, signal, (Target(source.label, source.mids),), source.recording)
+
+
+def _inside(path: Path, root: Path) -> str:
+    """The path from the data set's folder on: stems of different songs share their file names."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def one_label_per_class(sources: Sequence[TrainingData]) -> list[TrainingData]:
+    """The sources with one label for each class, so that none is drawn more often for having several.
+
+    Stems of one instrument are labelled apart ("S00 Guitar", "S01 Guitar"), and data sets name classes as they like;
+    what is asked of the separator is the same. Where labels differ, the class is named as in the ontology.
+    """
+    named: dict[tuple[str, ...], set[str]] = {}
+    for label in (label for source in sources for clip in source.clips for label in clip.labels):
+        named.setdefault(label.mids, set()).add(label.label)
+    ontology = Ontology.audioset()
+    common = {
+        mids: Target(labels.pop() if len(labels) == 1 else ", ".join(ontology[mid].name for mid in mids), mids)
+        for mids, labels in named.items()
+    }
+
+    def relabelled(clip: TrainingClip) -> TrainingClip:
+        return replace(clip, labels=tuple(dict.fromkeys(common[label.mids] for label in clip.labels)))
+
+    return [replace(source, clips=tuple(map(relabelled, source.clips))) for source in sources]
 
 
 def _path(signal: Signal) -> Path | None:

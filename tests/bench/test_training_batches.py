@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from bench.datasets.base import DatasetError
 from bench.training.anchors import EnergyAnchors, FramewiseAnchors, RandomAnchors, anchor
 from bench.training.batches import Batches, Drawing
-from bench.training.clips import open_data
+from bench.training.clips import one_label_per_class, open_data
 from bench.training.conditions import HeardConditions, LabelConditions
 from bench.training.errors import TrainError
 from bench.training.heldout import hold_out
@@ -31,7 +31,7 @@ from taggers.base import CLASSES, LABELLED, TagContext, Tagger, Tags
 from taggers.query_nets import class_mask
 
 sys.path.insert(0, str(Path(__file__).parent))
-from training_kit import RATE, write_clips
+from training_kit import RATE, sound, write_clips
 
 ONTOLOGY = Ontology.audioset()
 
@@ -350,6 +350,25 @@ def test_held_out_recordings_are_not_trained_on(tmp_path: Path) -> None:
     assert (mixture - reference).square().mean() == pytest.approx(float(reference.square().mean()), rel=1e-3)
 
 
+def test_stems_of_different_songs_are_told_apart_and_one_instrument_is_one_class(shared_data: Path) -> None:
+    (found,) = one_label_per_class([open_data("slakh2100", shared_data / "slakh2100/fluidsynth_render", {})])
+    assert len({clip.name for clip in found.clips}) == len(found.clips)
+    labels = {label for clip in found.clips for label in clip.labels}
+    assert len({label.mids for label in labels}) == len(labels) < len(found.clips)
+
+
+def test_held_out_clips_of_one_file_name_are_all_validated_on(tmp_path: Path) -> None:
+    for song in range(6):
+        folder = tmp_path / "train" / f"song{song}"
+        folder.mkdir(parents=True)
+        for stem, kind in (("mixture", "Rain"), ("vocals", "Dog"), ("drums", "Rain"), ("bass", "Sine wave")):
+            soundfile.write(folder / f"{stem}.wav", np.tile(sound(kind, song)[:, None], 2), RATE)
+        soundfile.write(folder / "other.wav", np.zeros((19_200, 2)), RATE)
+    clips = open_data("musdb18", tmp_path, {}).clips
+    kept, scenes = hold_out(clips, share=0.9, sample_rate=RATE, samples=8000, dataset="musdb18")
+    assert len(scenes) == len(clips) - len(kept) > 3
+
+
 def test_no_class_is_held_out_altogether(tmp_path: Path) -> None:
     clips = open_data("clips", write_clips(tmp_path / "clips", per_kind=1), {}).clips
     kept, scenes = hold_out(clips, share=0.999, sample_rate=RATE, samples=8000, dataset="clips")
@@ -371,7 +390,7 @@ def test_real_folds_are_kept_apart_and_every_clip_is_credited(shared_data: Path)
     root = shared_data / "esc10"
     found = open_data("esc50", root, {})
     assert len({label for clip in found.clips for label in clip.labels}) == 10
-    assert {clip.name[0] for clip in found.clips} == {"1", "2", "3"}
+    assert {Path(clip.name).name[0] for clip in found.clips} == {"1", "2", "3"}
     assert found.test_split == "fold4"
     tested = {recording for scene in found.test for recording in scene.recordings}
     assert not tested & {clip.recording for clip in found.clips}

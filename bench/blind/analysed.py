@@ -83,7 +83,7 @@ class Analysed(ABC):
 
     @abstractmethod
     def segments(self, node: Node) -> list[float | None] | None:
-        """Probability of a class in each segment; None where the system has no segments or cannot tell."""
+        """Probability of a class in each segment, the frames of a tagger that has them; None where it cannot tell."""
 
     @property
     def grid(self) -> tuple[float, float] | None:

@@ -89,20 +89,19 @@ class TaggedScene(Analysed):
         return frozenset(one.node.mid for one in self._own)
 
     def score(self, node: Node) -> float | None:
-        known = [value for value in self._column(node) if value is not None]
+        known = [value for value in _column(self._timeline.probabilities, node) if value is not None]
         return max(known, default=None)
 
     def segments(self, node: Node) -> list[float | None] | None:
-        column = self._column(node)
+        frames = self._timeline.frames
+        column = _column(self._timeline.probabilities if frames is None else frames, node)
         return None if all(value is None for value in column) else column
 
     @property
     def grid(self) -> tuple[float, float] | None:
+        if self._timeline.frames is not None and self._timeline.frame_seconds is not None:
+            return self._timeline.frame_seconds, self._timeline.frame_seconds
         return self._timeline.segment_seconds, self._timeline.hop_seconds
-
-    def _column(self, node: Node) -> list[float | None]:
-        values = self._timeline.probabilities[:, node.row].tolist()
-        return [None if math.isnan(value) else value for value in values]
 
     @staticmethod
     def _confidence(one: Detection) -> float:
@@ -194,3 +193,7 @@ class TaggedScene(Analysed):
             gains = gate(spans, start=0, stop=samples, sample_rate=rate, edge_seconds=edge)
             self._gains[spans] = torch.zeros(samples) if gains is None else gains
         return self._gains[spans]
+
+
+def _column(probabilities: torch.Tensor, node: Node) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in probabilities[:, node.row].tolist()]

@@ -114,6 +114,7 @@ def test_labels_are_found_and_a_parser_that_finds_nothing_finds_nothing(compared
     found = {(row["separator"], row["figure"]): row["value"] for row in deepest.to_dicts()}
     assert found["labels+half", "map"] == 1
     assert found["labels+half", "f1_micro"] == 1
+    assert found["labels+half", "psds1"] == pytest.approx(1.0)  # told by frames when each class sounds
     assert found["nothing", "f1_micro"] == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,6 +14,7 @@ from bench.config import ConfigError
 
 _OPEN: Final = ("data", "options", "model")
 """Sections whose keys the presets need not list; Hydra would want a plus sign before them."""
+_DEVICE: Final = re.compile(r"cpu|cuda(:\d+)?|mps")
 _PATHS: Final = ("out", "query_checkpoint")
 _FREE: Final = (
     "out", "resume", "until", "device", "memory_gb", "checkpoint_every", "keep", "log_every", "validate_every",
@@ -44,7 +46,7 @@ class TrainConfig(BaseModel):
     clip_gradient: float | None = Field(default=1.0, gt=0)
     until: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
-    device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
+    device: str = "cpu"
     memory_gb: float = Field(default=4, ge=0)
     checkpoint_every: int = Field(default=1000, ge=1)
     keep: int | None = Field(default=3, ge=1)
@@ -59,6 +61,8 @@ class TrainConfig(BaseModel):
     def _fits_together(self) -> TrainConfig:
         if not self.data:
             raise ValueError("data: name what to train on, e.g. data.esc50=PATH or data.clips=PATH")
+        if not _DEVICE.fullmatch(self.device):
+            raise ValueError(f"device={self.device}: say cpu, cuda, cuda:N or mps")
         if self.mix_num > self.batch:
             raise ValueError(f"mix_num={self.mix_num}: a batch of {self.batch} has no so many sources to mix")
         if self.level_db is not None and self.level_db[0] > self.level_db[1]:

@@ -27,6 +27,7 @@ from bench.training.scores import Score, summary
 from bench.training.settings import compose
 from bench.training.trial import gains
 from separators.uss.checkpoint import describe_checkpoint, load_separator
+from separators.uss.training import UssSettings
 
 sys.path.insert(0, str(Path(__file__).parent))
 from training_kit import RATE, TINY, config, weights, write_clips
@@ -203,8 +204,18 @@ def test_presets_parse_and_can_be_overridden(preset: str, want: dict[str, Any]) 
     made = compose([f"preset={preset}", "data.esc50=a folder, [1]", "out=o", "model.weight_decay=0.5", "batch=12"])
     assert made.model == made.model | want | {"weight_decay": 0.5}
     assert (made.batch, made.data) == (12, {"esc50": Path("a folder, [1]")})
-    if preset == "published":
-        assert (made.query, made.anchor, made.level_db, made.clip_gradient) == ("at_soft", "framewise", None, None)
+
+
+def test_the_preset_published_is_the_recipe_of_the_public_code_field_by_field() -> None:
+    made = compose(["preset=published", "data.audioset=x", "out=o"])
+    data = {"query": "at_soft", "anchor": "framewise", "tagger": "panns-sed", "segment_seconds": 2.0, "mix_num": 2,
+            "interferers": "any", "level_db": None, "batch": 16, "seed": 1234}  # fmt: skip
+    run = {"steps": 1_000_000, "clip_gradient": None, "checkpoint_every": 100_000, "validate_every": 20_000}
+    assert {name: getattr(made, name) for name in data | run} == data | run
+    assert UssSettings.model_validate(made.model) == UssSettings(
+        channels=(32, 32, 64, 128, 256, 384, 384), window=2048, hop=320, level=None, lr=1e-3, betas=(0.9, 0.999),
+        eps=1e-8, weight_decay=0.0, amsgrad=True, schedule="constant_warm_up", warm_up=10_000, precision="float32",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -215,6 +226,7 @@ def test_presets_parse_and_can_be_overridden(preset: str, want: dict[str, Any]) 
         (["data.clips=x"], "out: name the folder"),
         (["out=x"], "data: name what to train on"),
         (["out=x", "data.clips=x", "batch=1"], "batch: "),
+        (["out=x", "data.clips=x", "device=tpu"], "device=tpu: say cpu, cuda, cuda:N or mps"),
         (["out=x", "data.clips=x", "mix_num=40"], "no so many sources"),
         (["out=x", "data.clips=x", "level_db=[0,-3]"], "the lower bound comes first"),
         (["steps"], "is no override"),

@@ -68,7 +68,7 @@ def run(
         Steps that are done now.
 
     Raises:
-        TrainError: the loss is no longer finite; the last checkpoint stands.
+        TrainError: the loss or its gradient is no longer finite; the last checkpoint stands.
     """
     last = min(config.until or config.steps, config.steps)
     module, optimiser = parts.launch.prepare(parts.trainable, parts.optimiser)  # type: ignore[arg-type]
@@ -99,19 +99,25 @@ def _step(config: TrainConfig, parts: Parts, module: Any, optimiser: Any, done: 
     optimiser.zero_grad(set_to_none=True)
     loss = module(batch.mixtures.to(device), conditions, targets)
     value = float(loss.detach())
-    if not abs(value) < float("inf"):
-        raise TrainError(
-            f"step {done + 1}: the loss is {value}; go on from the last checkpoint with a lower model.lr, "
-            "or with clip_gradient"
-        )
+    _check_finite("loss", value, done)
     parts.launch.backward(loss)
     limit = config.clip_gradient if config.clip_gradient is not None else float("inf")
     learning = [parameter for parameter in module.parameters() if parameter.grad is not None]
-    sums.gradient += float(torch.nn.utils.clip_grad_norm_(learning, limit))
+    norm = float(torch.nn.utils.clip_grad_norm_(learning, limit))
+    _check_finite("gradient", norm, done)  # a step along it would spoil every weight, and the next checkpoint
+    sums.gradient += norm
     optimiser.step()
     sums.loss += value
     sums.steps += 1
     sums.without_partner += batch.without_partner
+
+
+def _check_finite(what: str, value: float, done: int) -> None:
+    if not abs(value) < float("inf"):
+        raise TrainError(
+            f"step {done + 1}: the {what} is {value}; go on from the last checkpoint with a lower model.lr, "
+            "or with clip_gradient"
+        )
 
 
 def _note(parts: Parts, done: int, sums: _Sums, tell: Callable[[str], None], last: int) -> None:

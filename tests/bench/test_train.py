@@ -22,7 +22,7 @@ from bench.config import ConfigError
 from bench.train import train
 from bench.training.checkpoints import MODEL, STATE
 from bench.training.errors import TrainError
-from bench.training.journal import LOG
+from bench.training.journal import LOG, table
 from bench.training.scores import Score, summary
 from bench.training.settings import compose
 from bench.training.trial import gains
@@ -283,6 +283,30 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_the_last_checkpoint_stands(
     with pytest.raises(TrainError, match="step 3: the loss is nan"):
         train("uss", config(clips, out, resume=True))
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["step-00000002"]
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_before_it_spoils_the_weights(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.training.launch.Alone.backward", lambda self, loss: (loss * math.inf).backward())
+    out = tmp_path / "out"
+    with pytest.raises(TrainError, match="step 1: the gradient is "):
+        train("uss", config(clips, out, steps=1, checkpoint_every=1))
+    assert not (out / MODEL).exists()
+
+
+def test_the_log_is_json_where_a_figure_is_not_defined() -> None:
+    made = Score("s", "Dog", ("r",), sdri=1.0, sdrg=2.0, wrong=math.nan, half=3.0)
+    assert json.loads(json.dumps(made.plain(), allow_nan=False)) == {
+        "scene": "s", "label": "Dog", "recordings": ["r"], "sdri": 1.0, "sdrg": 2.0, "wrong": None, "half": 3.0,
+    }  # fmt: skip
+
+
+def test_half_the_mixture_stands_beside_what_was_learnt() -> None:
+    made = summary([Score("s", "Dog", ("r",), sdri=4.25, sdrg=1.5, wrong=math.nan, half=3.01)])
+    head, *lines = table(made).splitlines()
+    assert head.split() == ["class", "pairs", "SDRi", "of", "half", "SDRg", "wrong", "class"]
+    assert [line.split() for line in lines] == [[name, "1", "4.25", "3.01", "1.50", "-"] for name in ("Dog", "all")]
 
 
 def test_the_command_stops_goes_on_and_prints_where_the_checkpoint_is(clips: Path, tmp_path: Path) -> None:

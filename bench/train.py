@@ -308,7 +308,7 @@ def _report(
             splits = ", ".join(f"{source.name} {source.test_split}" for source in tested)
             found = summary(scores)
             report = replace(report, test=found, test_split=splits, gains=tuple(gains(scores)), notes=tuple(notes))
-            parts.journal.write(done, "test", split=splits, scores=[vars(score) for score in scores])
+            parts.journal.write(done, "test", split=splits, scores=[score.plain() for score in scores])
     journal.draw(parts.journal.records(), config.out / journal.CURVE)
     return report
 

@@ -11,6 +11,12 @@ from bench.training.scores import Summary
 
 LOG: Final = "log.jsonl"
 CURVE: Final = "curve.svg"
+_CURVES: Final = (
+    ("sdri", "SDRi", "o-"),
+    ("half", "SDRi of half the mixture", "x--"),
+    ("sdrg", "SDRg", "s-"),
+    ("wrong", "SDRi, wrong class", "^-"),
+)
 
 
 class Journal:
@@ -23,9 +29,14 @@ class Journal:
         self._path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
 
     def write(self, step: int, kind: str, **fields: Any) -> None:
-        """Add one record."""
+        """Add one record.
+
+        Raises:
+            ValueError: a figure is not finite, which JSON has no word for.
+        """
+        line = json.dumps({"step": step, "kind": kind, **fields}, allow_nan=False)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"step": step, "kind": kind, **fields}) + "\n")
+            file.write(line + "\n")
 
     def records(self) -> list[dict[str, Any]]:
         """All records so far; a line that was cut off is passed over."""
@@ -50,10 +61,10 @@ def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
     left, right = figure.subplots(1, 2)
     left.plot([record["step"] for record in losses], [record["loss"] for record in losses], linewidth=1)
     left.set(xlabel="step", ylabel="loss", title="Training", yscale="log")
-    for key, label, marker in (("sdri", "SDRi", "o"), ("sdrg", "SDRg", "s"), ("wrong", "SDRi, wrong class", "^")):
+    for key, label, style in _CURVES:
         points = [(record["step"], record[key]) for record in checks if record.get(key) is not None]
         if points:
-            right.plot(*zip(*points, strict=True), marker=marker, markersize=4, linewidth=1, label=label)
+            right.plot(*zip(*points, strict=True), style, markersize=4, linewidth=1, label=label)
     right.axhline(0, linewidth=0.8, color="0.5")
     right.set(xlabel="step", ylabel="dB, median over pairs", title="Validation")
     if checks:
@@ -62,10 +73,10 @@ def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def table(summary: Summary) -> str:
-    """Scores by class as lines of text, the whole set last."""
-    rows = [("class", "pairs", "SDRi", "SDRg", "wrong class")]
+    """Scores by class as lines of text, the whole set last; beside SDRi, what half the mixture earns as it is."""
+    rows = [("class", "pairs", "SDRi", "of half", "SDRg", "wrong class")]
     for line in (*summary.classes, summary.whole):
-        figures = ("-" if value is None else f"{value:.2f}" for value in (line.sdri, line.sdrg, line.wrong))
+        figures = ("-" if value is None else f"{value:.2f}" for value in (line.sdri, line.half, line.sdrg, line.wrong))
         rows.append((line.label, str(line.pairs), *figures))  # type: ignore[arg-type]
     wide = max(len(row[0]) for row in rows)
     return "\n".join(f"{row[0]:<{wide}}" + "".join(f"  {cell:>11}" for cell in row[1:]) for row in rows)

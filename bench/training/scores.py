@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
 
@@ -25,6 +26,13 @@ class Score:
     """SDRi of what comes out where another class of the scene is asked for, against the same reference."""
     half: float
     """SDRi of the mixture at half its amplitude: what turning it down already earns."""
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready: None where a figure is not defined."""
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in vars(self).items()
+        }
 
 
 @dataclass(frozen=True)

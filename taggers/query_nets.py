@@ -144,7 +144,7 @@ class QueryNet:
         """
         if self.bottleneck != "at_soft":
             raise ValueError(
-                f"a {self.name!r} query net cannot be asked for classes: the units of an embedding are no classes; "
+                f"the query net {self.name!r} cannot be asked for classes: the units of an embedding are no classes; "
                 "query it with example clips or a saved query, or use an 'at_soft' net"
             )
         if bottleneck.shape[-1] != LABELLED or mask.shape[-1] != LABELLED or mask.dtype != torch.bool:

@@ -203,6 +203,7 @@ def _distributions() -> dict[str, list[str]]:
     return dict(packages_distributions())
 
 
+@cache
 def _version(library: str) -> str:
     for distribution in _distributions().get(library, ()):
         try:

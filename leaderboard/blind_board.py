@@ -28,10 +28,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class DetectionRow:
-    """One system; one figure for each depth and kind."""
+    """One tagger or parser; one figure for each depth and kind."""
 
     name: str
-    href: str
     figures: tuple[Figure, ...]
 
 
@@ -66,14 +65,14 @@ def blind_sections(site: Site, board: Board) -> BlindSections:
     by_place = {(row["separator"], row["figure"], row["depth"]): row for row in board.blind.detection.to_dicts()}
     names = {name for _, name, _ in by_place}
     heads = tuple((name, depth) for name in _DETECTION if name in names for depth in SHOWN_DEPTHS)
-    systems = sorted({system for system, _, _ in by_place})
     detection = tuple(
         DetectionRow(
-            system,
-            site.separator_href(system),
-            tuple(_figure(by_place.get((system, name, depth)), "value", "low", "high", "") for name, depth in heads),
+            name,
+            tuple(
+                _figure(by_place.get((system, figure, depth)), "value", "low", "high", "") for figure, depth in heads
+            ),
         )
-        for system in systems
+        for name, system in board.blind.detectors.items()
     )
     return BlindSections(
         tuple((_DETECTION[name], depth) for name, depth in heads),

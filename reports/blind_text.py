@@ -24,10 +24,10 @@ def _detection(blind: Blind, width: int) -> list[str]:
         return []
     heads = [f"{title}\ndepth {depth}" for title in _FIGURES.values() for depth in SHOWN_DEPTHS]
     rows = []
-    for system in sorted({system for system, _, _ in found}):
-        values = [found.get((system, depth, name)) for name in _FIGURES for depth in SHOWN_DEPTHS]
-        rows.append([system, *(_plain(value, 3) for value in values)])
-    return ["", *_table("detection", ["system", *heads], rows, width)]
+    for name, system in blind.detectors.items():
+        values = [found.get((system, depth, figure)) for figure in _FIGURES for depth in SHOWN_DEPTHS]
+        rows.append([name, *(_plain(value, 3) for value in values)])
+    return ["", *_table("detection", ["tagger or parser", *heads], rows, width)]
 
 
 def _splits(blind: Blind, width: int) -> list[str]:

@@ -23,7 +23,10 @@ class InlineExecutor(Executor):
         return [describe(spec, targets) for spec in specs]
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        places: dict[str, int] = {}
         for job in jobs:
+            places.setdefault(job.spec.identity, len(places))
+        for job in sorted(jobs, key=lambda job: places[job.spec.identity]):  # each separator is made once
             yield run_job(job, self._loaded)
 
     def close(self) -> None:

@@ -185,7 +185,12 @@ def test_what_cannot_change_the_numbers_is_no_part_of_a_blind_systems_code() -> 
     reached: set[str] = set()
     read = codehash._read
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codehash, "_read", lambda path, name, *rest: reached.add(name) or read(path, name, *rest))
+
+        def noted(path: Path, name: str, *rest: int) -> object:
+            reached.add(name)
+            return read(path, name, *rest)
+
+        patch.setattr(codehash, "_read", noted)
         codehash.code_hash(TaggedScene)
         codehash.code_hash(ParsedScene)
     assert {"bench.analysis.walk", "bench.truth", "separators.adapt", "taggers.timeline"} <= reached
@@ -260,3 +265,11 @@ def test_a_typing_error_is_refused_before_anything_runs(workplace: Path, overrid
 def test_settings_that_do_not_fit_are_one_clear_line(overrides: tuple[str, ...], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         compose(["datasets=[mini]", *overrides])
+
+
+def test_a_tagger_stands_once_for_all_systems_that_detect_with_it(compared: Path) -> None:
+    blind = board(compared).blind
+    assert blind is not None
+    assert set(blind.detectors) == {"labels", f"{NAMES}:Dice", "nothing", f"{NAMES}:Optimist"}
+    of_labels = blind.detection.filter(pl.col("separator").str.starts_with("labels+")).drop("separator")
+    assert len(of_labels.unique()) == len(of_labels) / 3

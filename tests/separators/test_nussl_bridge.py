@@ -143,6 +143,7 @@ def test_every_built_in_separator_has_a_card_under_its_own_name_and_family(name:
     separator: type[Separator] = importlib.metadata.EntryPoint(name, path, "stemtree.separators").load()
     card = separator.card()
     assert card is not None
-    assert (card.name, card.family, card.licence) == (name, separator.family, "MIT")
+    assert (card.name, card.family) == (name, separator.family)
+    assert card.licence in ("MIT", "Apache-2.0")
     assert separator.__doc__
     assert card.weights == ()

@@ -6,10 +6,13 @@ import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
+from bench.analysis.activity import steps
 from bench.analysis.blocks import gate
 from bench.analysis.dispatch import dispatch, target_of
 from bench.analysis.settings import AnalysisSettings
@@ -43,6 +46,7 @@ class TaggedScene(Analysed):
         self._distinct = Distinct()
         self._gated: dict[tuple[tuple[int, ...], Spans], torch.Tensor] = {}
         self._gains: dict[Spans, torch.Tensor] = {}
+        self._latest: tuple[tuple[bytes, bytes], tuple[Detection, ...]] | None = None
         wall, cpu = time.perf_counter(), time.process_time()
         self._timeline = self._hear()
         heard = detect(self._timeline, settings, thresholds=system.tagger.thresholds())
@@ -111,7 +115,17 @@ class TaggedScene(Analysed):
         """The detections at another threshold for all classes, the off threshold as far below in proportion."""
         off = threshold * self._settings.off / self._settings.threshold
         changed = self._settings.model_copy(update={"threshold": threshold, "off_threshold": off})
-        return detect(self._timeline, changed).detections
+        if changed.rules == "uss":
+            return detect(self._timeline, changed).detections
+        # Nothing changes between two thresholds that no score lies between.
+        passed = (self._scores >= threshold).tobytes(), (self._scores >= threshold * off / threshold).tobytes()
+        if self._latest is None or self._latest[0] != passed:
+            self._latest = passed, detect(self._timeline, changed).detections
+        return self._latest[1]
+
+    @cached_property
+    def _scores(self) -> np.ndarray:
+        return steps(self._timeline, step_seconds=self._settings.step_seconds).scores
 
     def _extract(self, detections: Sequence[Detection]) -> dict[str, str]:
         """Ask for each class, as often as it is told to sound; returns those that nobody takes, and why."""

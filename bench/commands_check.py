@@ -69,29 +69,30 @@ def _cases(plugin: str, options: dict[str, Any], device: str, seconds: float) ->
     """
     import torch
 
-    import separators.conformance
-    import taggers.conformance
     from bench.describe import check_options
     from bench.plugins import PluginError, load, resolve
     from separators.base import Parser, Separator
+    from separators.conformance import PARSER_CHECKS, SEPARATOR_CHECKS
     from separators.conformance.subject import ParserSubject, SeparatorSubject
     from taggers.base import Tagger
+    from taggers.conformance import TAGGER_CHECKS
+    from taggers.conformance.cases import cases_of
     from taggers.conformance.isolation import Recipe
     from taggers.conformance.tagging import TaggerSubject
 
     named = _kind_of(plugin)
     path, found = resolve(named, plugin), load(named, plugin)
-    for noun, base, subject, make in (
-        ("separator", Separator, SeparatorSubject, separators.conformance.cases),
-        ("parser", Parser, ParserSubject, separators.conformance.cases),
-        ("tagger", Tagger, TaggerSubject, taggers.conformance.cases),
+    for noun, base, subject, checks in (
+        ("separator", Separator, SeparatorSubject, SEPARATOR_CHECKS),
+        ("parser", Parser, ParserSubject, PARSER_CHECKS),
+        ("tagger", Tagger, TaggerSubject, TAGGER_CHECKS),
     ):
         if isinstance(found, type) and issubclass(found, base):
             check_options(plugin, found, options)
             if device.partition(":")[0] == "cuda" and not torch.cuda.is_available():
                 raise PluginError(f"--device {device}: torch finds no CUDA device here")
             file = getattr(sys.modules.get(found.__module__), "__file__", None)
-            return path, noun, make(Recipe(subject, path, file, options, device), seconds=seconds)
+            return path, noun, cases_of(checks, Recipe(subject, path, file, options, device), seconds=seconds)
     raise PluginError(f"{plugin}: {found!r} is not a class derived from Separator, Parser or Tagger")
 
 

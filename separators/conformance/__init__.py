@@ -24,8 +24,8 @@ from separators.conformance import asking, declared, parsing, recordings
 from separators.conformance.subject import ParserSubject, SeparatorSubject
 from taggers.conformance import behaviour
 from taggers.conformance import declared as common
-from taggers.conformance.cases import Case, Check, Result
-from taggers.conformance.isolation import CHECK_SECONDS, Isolation, Recipe, recipe_of
+from taggers.conformance.cases import Case, Check, Result, cases_of
+from taggers.conformance.isolation import CHECK_SECONDS, recipe_of
 from taggers.conformance.leaks import MEMORY
 
 SEPARATOR_CHECKS: Final[tuple[Check, ...]] = (
@@ -42,19 +42,11 @@ SEPARATOR_CHECKS: Final[tuple[Check, ...]] = (
     recordings.LENGTH,
     recordings.CHANNELS,
     recordings.HOUR,
-    behaviour.SILENCE,
-    behaviour.CLIPPING,
-    behaviour.NAN,
+    *behaviour.INPUT_CHECKS,
     asking.BATCH,
     asking.ORDER,
     asking.REPEATS,
-    behaviour.DETERMINISM,
-    behaviour.INPUTS,
-    behaviour.RESULTS,
-    behaviour.DEVICE,
-    behaviour.THREADS,
-    behaviour.STATE,
-    behaviour.FILES,
+    *behaviour.CALL_CHECKS,
     MEMORY,
 )
 """What is asked of a separator, in the order in which it is best mended."""
@@ -72,16 +64,8 @@ PARSER_CHECKS: Final[tuple[Check, ...]] = (
     parsing.RATE,
     parsing.LENGTH,
     parsing.CHANNELS,
-    behaviour.SILENCE,
-    behaviour.CLIPPING,
-    behaviour.NAN,
-    behaviour.DETERMINISM,
-    behaviour.INPUTS,
-    behaviour.RESULTS,
-    behaviour.DEVICE,
-    behaviour.THREADS,
-    behaviour.STATE,
-    behaviour.FILES,
+    *behaviour.INPUT_CHECKS,
+    *behaviour.CALL_CHECKS,
     MEMORY,
 )
 """What is asked of a parser."""
@@ -102,7 +86,8 @@ def separator_checks(
         device: where it computes.
         seconds: how long one check may take.
     """
-    return cases(recipe_of(separator, SeparatorSubject, options=options or {}, device=device), seconds=seconds)
+    recipe = recipe_of(separator, SeparatorSubject, options=options or {}, device=device)
+    return cases_of(SEPARATOR_CHECKS, recipe, seconds=seconds)
 
 
 def parser_checks(
@@ -113,14 +98,8 @@ def parser_checks(
     seconds: float = CHECK_SECONDS,
 ) -> list[Case]:
     """One case per check of a parser, as :func:`separator_checks`."""
-    return cases(recipe_of(parser, ParserSubject, options=options or {}, device=device), seconds=seconds)
-
-
-def cases(recipe: Recipe, *, seconds: float = CHECK_SECONDS) -> list[Case]:
-    """One case per check of the separator or parser of a recipe, sharing one process."""
-    checks = SEPARATOR_CHECKS if recipe.subject is SeparatorSubject else PARSER_CHECKS
-    isolation = Isolation(recipe, seconds=seconds)
-    return [Case(check, isolation) for check in checks]
+    recipe = recipe_of(parser, ParserSubject, options=options or {}, device=device)
+    return cases_of(PARSER_CHECKS, recipe, seconds=seconds)
 
 
 __all__ = ["PARSER_CHECKS", "SEPARATOR_CHECKS", "Case", "Result", "parser_checks", "separator_checks"]

@@ -21,8 +21,8 @@ from typing import Any, Final
 
 from taggers.base import Tagger
 from taggers.conformance import behaviour, declared, tagging
-from taggers.conformance.cases import Case, Check, NotApplicable, Result, Violation, passed
-from taggers.conformance.isolation import CHECK_SECONDS, Isolation, Recipe, recipe_of
+from taggers.conformance.cases import Case, Check, NotApplicable, Result, Violation, cases_of, passed
+from taggers.conformance.isolation import CHECK_SECONDS, recipe_of
 from taggers.conformance.leaks import MEMORY
 from taggers.conformance.tagging import TaggerSubject
 
@@ -39,16 +39,8 @@ TAGGER_CHECKS: Final[tuple[Check, ...]] = (
     tagging.BATCHES,
     tagging.ANNOTATION,
     tagging.THRESHOLDS,
-    behaviour.SILENCE,
-    behaviour.CLIPPING,
-    behaviour.NAN,
-    behaviour.DETERMINISM,
-    behaviour.INPUTS,
-    behaviour.RESULTS,
-    behaviour.DEVICE,
-    behaviour.THREADS,
-    behaviour.STATE,
-    behaviour.FILES,
+    *behaviour.INPUT_CHECKS,
+    *behaviour.CALL_CHECKS,
     MEMORY,
 )
 """What is asked of a tagger, in the order in which it is best mended."""
@@ -69,13 +61,8 @@ def tagger_checks(
         device: where it computes.
         seconds: how long one check may take.
     """
-    return cases(recipe_of(tagger, TaggerSubject, options=options or {}, device=device), seconds=seconds)
-
-
-def cases(recipe: Recipe, *, seconds: float = CHECK_SECONDS) -> list[Case]:
-    """One case per check of the tagger of a recipe, sharing one process."""
-    isolation = Isolation(recipe, seconds=seconds)
-    return [Case(check, isolation) for check in TAGGER_CHECKS]
+    recipe = recipe_of(tagger, TaggerSubject, options=options or {}, device=device)
+    return cases_of(TAGGER_CHECKS, recipe, seconds=seconds)
 
 
 __all__ = ["TAGGER_CHECKS", "Case", "Check", "NotApplicable", "Result", "Violation", "passed", "tagger_checks"]

@@ -8,6 +8,7 @@ import random
 import tempfile
 import threading
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -239,3 +240,8 @@ DEVICE = Check("device", device, "make tensors with device=context.device, and m
 THREADS = Check("threads", threads, "keep what belongs to one call in local variables, not on self")
 FILES = Check("files", files, "write to tempfile.TemporaryDirectory(), or nothing at all")
 STATE = Check("state", state, "restore what you set, or leave it to the caller: torch.set_num_threads and its like")
+
+INPUT_CHECKS: Final = (SILENCE, CLIPPING, NAN)
+"""What is asked of every kind of plug-in about the audio that it is handed."""
+CALL_CHECKS: Final = (DETERMINISM, INPUTS, RESULTS, DEVICE, THREADS, STATE, FILES)
+"""What is asked of every kind of plug-in about its calls, and what they leave behind."""

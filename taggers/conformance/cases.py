@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from taggers.conformance.isolation import Died, Isolation, NotStartedError, Raised
+from taggers.conformance.isolation import CHECK_SECONDS, Died, Isolation, NotStartedError, Raised, Recipe
 
 Outcome = Literal["pass", "fail", "skip"]
 
@@ -102,6 +102,12 @@ class Case:
 
 
 _START_REMEDY: Final = "define the class at the top of a module, and let its constructor work in a fresh process"
+
+
+def cases_of(checks: Sequence[Check], recipe: Recipe, *, seconds: float = CHECK_SECONDS) -> list[Case]:
+    """One case per check of the plug-in of a recipe, sharing one process; ``seconds`` is how long one may take."""
+    isolation = Isolation(recipe, seconds=seconds)
+    return [Case(check, isolation) for check in checks]
 
 
 def passed(results: Sequence[Result]) -> bool:

@@ -29,7 +29,7 @@ class FusedNetwork(nn.Module):
     ::
 
         stem = network.stem(magnitude)             # (segments, frames, bins), once for all conditions
-        biases = network.biases(conditions)        # (conditions, network.features), one product for all layers
+        biases = network.biases(conditions)        # (conditions, features), one product for all layers
         maps = network(stem, biases, frames)       # (jobs, 3, frames, bins - 1), as model.network gives them
 
     where ``stem`` and ``biases`` have one row for each job. The first two are computed in float32.
@@ -70,11 +70,6 @@ class FusedNetwork(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.film_weight.device
-
-    @property
-    def features(self) -> int:
-        """Length of what a condition adds, all layers together."""
-        return sum(self.sizes)
 
     def stem(self, magnitude: torch.Tensor) -> torch.Tensor:
         """What the first block sees of ``(segments, frames, bins)``: ``(segments, channels, padded, bins - 1)``."""

@@ -105,23 +105,6 @@ class UssOracle(HearingSeparator):
 
     needs = frozenset({"reference"})
 
-    def __init__(
-        self,
-        *,
-        checkpoint: str | None = None,
-        query_net: str | None = None,
-        compat: bool = False,
-        dtype: Precision = "auto",
-        backend: Backend = "torch",
-        merge_tolerance: float = 0.0,
-        memory_mb: int = 1024,
-    ) -> None:
-        """Load the networks; arguments and errors as for :class:`HearingSeparator`."""
-        super().__init__(
-            checkpoint=checkpoint, query_net=query_net, compat=compat, dtype=dtype, backend=backend,
-            merge_tolerance=merge_tolerance, memory_mb=memory_mb,
-        )  # fmt: skip
-
     def ask(self, segments: torch.Tensor, queries: tuple[Query, ...], *, context: Context) -> Asked:
         """Of each segment what the query net hears in the true source there."""
         references = [query.reference for query in queries if query.reference is not None]

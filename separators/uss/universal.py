@@ -147,13 +147,13 @@ class HearingSeparator(UniversalSeparator):
     def __init__(
         self,
         *,
-        checkpoint: str | None,
-        query_net: str | None,
-        compat: bool,
-        dtype: Precision,
-        backend: Backend,
-        merge_tolerance: float,
-        memory_mb: int,
+        checkpoint: str | None = None,
+        query_net: str | None = None,
+        compat: bool = False,
+        dtype: Precision = "auto",
+        backend: Backend = "torch",
+        merge_tolerance: float = 0.0,
+        memory_mb: int = 1024,
     ) -> None:
         """Load both networks; arguments and errors as for :class:`UniversalSeparator`.
 

@@ -68,7 +68,7 @@ def active_steps(scores: np.ndarray, on: float, *, settings: AnalysisSettings, s
         step_seconds: length of a step.
     """
     goes_on = scores >= on
-    decided = goes_on | ~(scores >= on * settings.off / settings.threshold)
+    decided = goes_on | ~(scores >= settings.off_below(on))
     latest = np.maximum.accumulate(np.where(decided, np.arange(len(scores)), -1))
     active = (latest >= 0) & goes_on[latest]
     # Durations are compared with some slack: three steps of 0.1 s are 0.3 s, whatever floating point makes of them.

@@ -6,7 +6,6 @@ import numpy as np
 
 from ontology import Ontology
 from ontology.first_parents import labelled_below
-from ontology.first_parents import levels as levels
 from taggers.timeline import Timeline
 
 

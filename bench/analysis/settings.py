@@ -81,6 +81,10 @@ class AnalysisSettings(BaseModel):
         """The score below which a class that is on goes off."""
         return self.threshold / 2 if self.off_threshold is None else self.off_threshold
 
+    def off_below(self, on: float) -> float:
+        """The off threshold of a class that goes on at ``on``: as far below it, in proportion, as of these two."""
+        return on * self.off / self.threshold
+
     @model_validator(mode="after")
     def _agree(self) -> AnalysisSettings:
         if not set(self.depths) <= set(range(1, 7)):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from bench.analysis import first_parents
 from bench.analysis.activity import Steps, active_steps, spans_of, steps
+from bench.analysis.first_parents import scores as first_parent_scores
 from bench.analysis.settings import AnalysisSettings
 from ontology import Node, Ontology
+from ontology.first_parents import levels
 from taggers.timeline import Timeline
 
 Spans = tuple[tuple[float, float], ...]
@@ -123,7 +124,7 @@ def force(seconds: float, settings: AnalysisSettings) -> Heard:
 def _asked(node: Node, settings: AnalysisSettings) -> bool:
     if settings.classes:
         return node.name in settings.classes or node.mid in settings.classes
-    level = first_parents.levels()[node.mid] if settings.rules == "uss" else node.depth
+    level = levels()[node.mid] if settings.rules == "uss" else node.depth
     return level in settings.depths
 
 
@@ -170,7 +171,7 @@ def _detect_as_uss(timeline: Timeline, settings: AnalysisSettings) -> Heard:
             f"the rules of uss need segments without overlap, and these of {timeline.segment_seconds} s start every "
             f"{timeline.hop_seconds} s"
         )
-    scores = first_parents.scores(timeline)
+    scores = first_parent_scores(timeline)
     active = {node.mid: scores[:, node.row] >= settings.threshold for node in Ontology.audioset()}
     grid = Steps(timeline.seconds, timeline.hop_seconds, scores)
     return _heard(grid, active, settings)

@@ -113,12 +113,12 @@ class TaggedScene(Analysed):
 
     def _at(self, threshold: float) -> tuple[Detection, ...]:
         """The detections at another threshold for all classes, the off threshold as far below in proportion."""
-        off = threshold * self._settings.off / self._settings.threshold
+        off = self._settings.off_below(threshold)
         changed = self._settings.model_copy(update={"threshold": threshold, "off_threshold": off})
         if changed.rules == "uss":
             return detect(self._timeline, changed).detections
         # Nothing changes between two thresholds that no score lies between.
-        passed = (self._scores >= threshold).tobytes(), (self._scores >= threshold * off / threshold).tobytes()
+        passed = (self._scores >= threshold).tobytes(), (self._scores >= changed.off_below(threshold)).tobytes()
         if self._latest is None or self._latest[0] != passed:
             self._latest = passed, detect(self._timeline, changed).detections
         return self._latest[1]

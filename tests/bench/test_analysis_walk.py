@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.analysis import first_parents
 from bench.analysis.settings import AnalysisSettings
 from bench.analysis.walk import Heard, detect, force, walk
 from ontology import Node
+from ontology.first_parents import levels
 from taggers.timeline import Timeline
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -134,7 +134,7 @@ def test_abstract_classes_are_detected_like_others() -> None:
 
 
 def test_the_tree_of_the_uss_rules_has_the_level_sizes_of_the_public_code() -> None:
-    assert sorted(Counter(first_parents.levels().values()).items()) == [
+    assert sorted(Counter(levels().values()).items()) == [
         (1, 7), (2, 42), (3, 286), (4, 229), (5, 63), (6, 5),
     ]  # fmt: skip
 

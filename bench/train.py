@@ -31,7 +31,6 @@ from bench.training.trainable import Trainable, family_class
 from bench.training.trial import Gain, gains, trial
 from bench.training.validate import Validation
 from ontology import Ontology, Target
-from taggers.query_nets import class_mask
 
 Tell = Callable[[str], None]
 
@@ -87,10 +86,11 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
     sources = one_label_per_class(
         [open_data(name, path, config.options.get(name, {})) for name, path in config.data.items()]
     )
-    sources, notes = _trainable_sources(sources, config)
+    conditions = _conditions(config, here.device)
+    sources, notes = _trainable_sources(sources, conditions)
     if not any(source.validation for source in sources) and config.held_out:
         sources = [_held_out(source, config, kind.sample_rate) for source in sources]
-    parts = _parts(kind, config, sources, here)
+    parts = _parts(kind, config, conditions, sources, here)
     notes += [_told(source) for source in sources]
     notes += _few("validation scenes cannot be read", parts.validation.unreadable)
     for note in notes:
@@ -126,18 +126,19 @@ def _quiet(message: str) -> None:
     """Say nothing."""
 
 
-def _trainable_sources(sources: Sequence[TrainingData], config: TrainConfig) -> tuple[list[TrainingData], list[str]]:
+def _trainable_sources(sources: Sequence[TrainingData], conditions: Conditions) -> tuple[list[TrainingData], list[str]]:
     """The sources without labels that cannot be asked for, and what was left out."""
-    if config.query != "labels":
-        return list(sources), []
     every = {label for source in sources for clip in source.clips for label in clip.labels}
-    mute = {label for label in every if not class_mask(label.mids).any()}
+    mute = {label for label in every if not conditions.asks(label)}
     if mute:
         sources = [replace(source, clips=tuple(_without(source.clips, mute))) for source in sources]
     if not any(source.clips for source in sources):
-        raise TrainError("query=labels: none of the classes has a label in AudioSet; say query=at_soft or embedding")
+        raise TrainError(
+            f"query={conditions.name}: none of the classes has a label to ask by; say query=at_soft or embedding, "
+            "without query_masked"
+        )
     named = ", ".join(sorted(label.label for label in mute))
-    return list(sources), [f"left out, for want of a label in AudioSet to ask by: {named}"] if mute else []
+    return list(sources), [f"left out, for want of a label to ask by: {named}"] if mute else []
 
 
 def _without(clips: Sequence[TrainingClip], mute: set[Target]) -> list[TrainingClip]:
@@ -155,10 +156,11 @@ def _held_out(source: TrainingData, config: TrainConfig, rate: int) -> TrainingD
     return replace(source, clips=clips, validation=scenes)
 
 
-def _parts(kind: Any, config: TrainConfig, sources: Sequence[TrainingData], here: Launch) -> loop.Parts:
+def _parts(
+    kind: Any, config: TrainConfig, conditions: Conditions, sources: Sequence[TrainingData], here: Launch
+) -> loop.Parts:
     clips = [clip for source in sources for clip in source.clips]
     _check_kin(clips, config)
-    conditions = _conditions(config, here.device)
     targets = sorted({label for clip in clips for label in clip.labels}, key=lambda label: (label.label, label.mids))
     trainable = _trainable(kind, config, conditions, targets, here.device)
     rate, samples = trainable.sample_rate, round(config.segment_seconds * trainable.sample_rate)
@@ -223,6 +225,8 @@ def _trainable(
             condition_size=conditions.size,
             query=conditions.name,
             query_sha256=conditions.sha256,
+            query_net=config.query_tagger,
+            query_scaled=config.query_scaled,
             classes=[node.mid for node in ontology.walk() if node.mid in mids],
             segment_seconds=config.segment_seconds,
             steps=config.steps,
@@ -237,8 +241,15 @@ def _conditions(config: TrainConfig, device: torch.device) -> Conditions:
     if config.query == "labels":
         return LabelConditions()
     try:
-        return HeardConditions(config.query, checkpoint=config.query_checkpoint, device=device)
-    except ValueError as error:
+        return HeardConditions(
+            config.query,
+            tagger=config.query_tagger,
+            checkpoint=config.query_checkpoint,
+            scaled=config.query_scaled,
+            masked=config.query_masked,
+            device=device,
+        )
+    except (ValueError, OSError) as error:
         raise TrainError(str(error)) from error
 
 

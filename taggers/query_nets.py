@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final, Literal, Protocol
 
 import torch
@@ -23,6 +24,8 @@ EMBEDDING: Final = 2048
 """Units of Cnn14's penultimate layer."""
 
 Bottleneck = Literal["at_soft", "embedding"]
+QueryTagger = Literal["cnn14", "mini-tagger"]
+"""Pre-trained taggers that a query net can listen with; only Cnn14's embedding is read."""
 
 _OUTPUTS: Final[dict[str, tuple[str, int]]] = {
     "at_soft": ("clipwise_output", LABELLED),
@@ -43,6 +46,25 @@ class Base(Protocol):
     @property
     def sha256(self) -> str:
         """Names the weights in use."""
+
+
+def load_base(tagger: QueryTagger, checkpoint: Path | str | None = None) -> Base:
+    """The tagger of that name with the weights at ``checkpoint``, on the CPU.
+
+    None takes those that come with stemtree for mini-tagger, and the published ones for Cnn14, downloaded if need be.
+
+    Raises:
+        taggers.base.Unavailable: Cnn14's weights are not to be had; the message is the remedy.
+        OSError: mini-tagger's weights cannot be read.
+        ValueError: the file does not hold weights of this network; the message names it.
+    """
+    if tagger == "mini-tagger":
+        from taggers.mini.tagger import load_mini
+
+        return load_mini(checkpoint)
+    from taggers.panns import load_cnn14
+
+    return load_cnn14(checkpoint)
 
 
 class Adaptor(nn.Module):
@@ -67,20 +89,34 @@ class Adaptor(nn.Module):
 class QueryNet:
     """A frozen tagger, the layer that is read from it, and an adaptor where there is one."""
 
-    def __init__(self, base: Base, *, bottleneck: Bottleneck = "at_soft", adaptor: Adaptor | None = None) -> None:
+    def __init__(
+        self,
+        base: Base,
+        *,
+        bottleneck: Bottleneck = "at_soft",
+        adaptor: Adaptor | None = None,
+        scaled: bool = False,
+    ) -> None:
         """Put a query net together; the tagger and the adaptor are switched to evaluation mode.
 
+        ``scaled`` divides probabilities by the highest of them before they are adapted, so that a query says which
+        classes are meant and not how sure the tagger is.
+
         Raises:
-            ValueError: ``bottleneck`` is neither ``at_soft`` nor ``embedding``, or the adaptor does not fit it.
+            ValueError: ``bottleneck`` is neither ``at_soft`` nor ``embedding``, the adaptor does not fit it, or an
+                embedding is to be scaled.
         """
         if bottleneck not in _OUTPUTS:
             raise ValueError(f"no bottleneck {bottleneck!r}: a query net reads {' or '.join(map(repr, _OUTPUTS))}")
+        if scaled and bottleneck != "at_soft":
+            raise ValueError(f"{bottleneck!r} cannot be scaled: its units are no probabilities")
         self._output, self._units = _OUTPUTS[bottleneck]
         if adaptor is not None and adaptor.fc1.in_features != self._units:
             raise ValueError(f"the adaptor takes {adaptor.fc1.in_features} units, but {bottleneck!r} has {self._units}")
         self.base = base
         self.bottleneck = bottleneck
         self.adaptor = adaptor
+        self.scaled = scaled
         base.module.eval()
         if adaptor is not None:
             adaptor.eval()
@@ -92,8 +128,8 @@ class QueryNet:
 
     @property
     def name(self) -> str:
-        """``at_soft`` or ``embedding``, with ``+adaptor`` where one follows."""
-        return self.bottleneck + ("+adaptor" if self.adaptor is not None else "")
+        """``at_soft`` or ``embedding``, with ``+scaled`` where it is, and ``+adaptor`` where one follows."""
+        return self.bottleneck + "+scaled" * self.scaled + "+adaptor" * (self.adaptor is not None)
 
     def weights_sha256(self) -> str:
         """SHA-256 that stands for all weights in use: the tagger's own, or one over it and the adaptor's."""
@@ -121,7 +157,13 @@ class QueryNet:
 
     @torch.inference_mode()
     def adapt(self, bottleneck: torch.Tensor) -> torch.Tensor:
-        """Turn what was heard, ``(..., 527)`` or ``(..., 2048)``, into conditions ``(..., dimensions)``."""
+        """Turn what was heard, ``(..., 527)`` or ``(..., 2048)``, into conditions ``(..., dimensions)``.
+
+        Where nothing at all was heard there is nothing to scale: it stays zero.
+        """
+        if self.scaled:
+            highest = bottleneck.amax(dim=-1, keepdim=True)
+            bottleneck = bottleneck / torch.where(highest > 0, highest, 1.0)
         return bottleneck if self.adaptor is None else self.adaptor(bottleneck)
 
     def encode(self, waveforms: torch.Tensor) -> torch.Tensor:
@@ -129,7 +171,7 @@ class QueryNet:
         return self.adapt(self.hear(waveforms))
 
     def condition(self, bottleneck: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Ask for classes: keep the probabilities of some, set the others to zero, adapt.
+        """Ask for classes: keep the probabilities of some, set the others to zero, scale and adapt as the net does.
 
         Args:
             bottleneck: ``(..., 527)``, from :meth:`hear` or a tagger's ``Tags.clipwise``.

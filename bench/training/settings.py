@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.config import ConfigError
+from taggers.query_nets import QueryTagger
 
 _OPEN: Final = ("data", "options", "model")
 """Sections whose keys the presets need not list; Hydra would want a plus sign before them."""
@@ -33,7 +34,10 @@ class TrainConfig(BaseModel):
     out: Path
     resume: bool = False
     query: Literal["labels", "at_soft", "embedding"] = "labels"
+    query_tagger: QueryTagger = "cnn14"
     query_checkpoint: Path | None = None
+    query_scaled: bool = False
+    query_masked: bool = False
     anchor: Literal["energy", "framewise", "random"] = "energy"
     energy_share: float = Field(default=0.3, ge=0, le=1)
     tagger: str = "panns-sed"
@@ -65,6 +69,10 @@ class TrainConfig(BaseModel):
             raise ValueError(f"device={self.device}: say cpu, cuda, cuda:N or mps")
         if self.mix_num > self.batch:
             raise ValueError(f"mix_num={self.mix_num}: a batch of {self.batch} has no so many sources to mix")
+        if self.query != "at_soft":
+            for name in ("query_tagger", "query_scaled", "query_masked"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name}={getattr(self, name)}: asks of probabilities; say query=at_soft")
         if self.level_db is not None and self.level_db[0] > self.level_db[1]:
             raise ValueError("level_db: the lower bound comes first")
         known = {*self.data, self.tagger.rpartition(":")[2]}

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from separators.uss.model import CHANNELS, ResUNet30
 from separators.uss.spectra import HOP, WINDOW
+from taggers.query_nets import QueryTagger
 
 LABELS: Final = "labels"
 """Name of the conditions that need no query net: see :mod:`separators.uss.label_query`."""
@@ -30,6 +31,10 @@ class Description(BaseModel):
     """Where a condition comes from: a query net's bottleneck, or the labels themselves."""
     query_sha256: str | None = None
     """Of the query net's weights; None for labels."""
+    query_net: QueryTagger = "cnn14"
+    """The tagger that the query net listens with."""
+    query_scaled: bool = False
+    """Whether conditions are divided by their highest value."""
     classes: tuple[str, ...]
     """Mids of the classes that it was trained to extract, in walking order."""
     step: int = Field(ge=0)

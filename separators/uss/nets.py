@@ -14,8 +14,8 @@ from separators.uss.checkpoint import AT_SOFT, SUFFIX, describe_checkpoint, load
 from separators.uss.description import LABELS, Description
 from separators.uss.model import ResUNet30
 from taggers.base import LABELLED
-from taggers.panns import RANDOM, Loaded, cnn14_from, load_cnn14
-from taggers.query_nets import EMBEDDING, Adaptor, Bottleneck, QueryNet
+from taggers.panns import RANDOM, cnn14_from
+from taggers.query_nets import EMBEDDING, Adaptor, Base, Bottleneck, QueryNet, load_base
 from taggers.weights import fill, find, read_checkpoint, state_dict
 
 _QUERY_NET: Final = "query_net."
@@ -55,15 +55,17 @@ def open_checkpoint(checkpoint: Path | str | None) -> Checkpoint:
 def open_query_net(checkpoint: Checkpoint, query_net: Path | str | None, *, condition_size: int) -> QueryNet:
     """The query net that a checkpoint was trained with.
 
-    Its tagger is Cnn14, from the file ``query_net`` where one is named, else from the checkpoint itself where training
-    left it there, else as published, downloaded if need be. Which of its layers is read goes by the checkpoint.
+    Its tagger is the one that the checkpoint describes, Cnn14 where it describes none: from the file ``query_net``
+    where one is named, else from the checkpoint itself where training left it there, else as it comes with stemtree or
+    was published, downloaded if need be. Which of its layers is read goes by the checkpoint.
 
     Raises:
         Unavailable: the tagger's weights are not to be had.
+        OSError: they cannot be read.
         ValueError: the checkpoint has no query net, or another than this; the message names it.
     """
     if query_net == RANDOM:
-        raise ValueError("query_net=random: a separator hears nothing with it; give the path of Cnn14's weights")
+        raise ValueError("query_net=random: a separator hears nothing with it; give the path of its tagger's weights")
     said = checkpoint.description
     if said is not None and said.query == LABELS:
         raise ValueError(
@@ -78,9 +80,10 @@ def open_query_net(checkpoint: Checkpoint, query_net: Path | str | None, *, cond
             f"{LABELLED} are clip probabilities, {EMBEDDING} an embedding"
         )
     net = QueryNet(
-        _tagger(inside, query_net, checkpoint.path),
+        _tagger(inside, query_net, checkpoint),
         bottleneck=said.query if said is not None and said.query != LABELS else _BY_SIZE[units],
         adaptor=adaptor,
+        scaled=said is not None and said.query_scaled,
     )
     if said is not None and said.query_sha256 is not None and said.query_sha256 != net.weights_sha256():
         raise ValueError(
@@ -103,9 +106,12 @@ def _inside(path: Path) -> Mapping[str, torch.Tensor]:
     return {key.removeprefix(_QUERY_NET): value for key, value in found.items() if key.startswith(_QUERY_NET)}
 
 
-def _tagger(inside: Mapping[str, torch.Tensor], query_net: Path | str | None, path: Path) -> Loaded:
+def _tagger(inside: Mapping[str, torch.Tensor], query_net: Path | str | None, checkpoint: Checkpoint) -> Base:
     own = {key.removeprefix(_BASE): value for key, value in inside.items() if key.startswith(_BASE)}
-    return cnn14_from(own, origin=path) if own and query_net is None else load_cnn14(query_net)
+    if own and query_net is None:
+        return cnn14_from(own, origin=checkpoint.path)
+    said = checkpoint.description
+    return load_base(said.query_net if said is not None else "cnn14", query_net)
 
 
 def _adaptor(state: Mapping[str, torch.Tensor], path: Path) -> Adaptor | None:

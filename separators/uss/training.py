@@ -21,6 +21,7 @@ from separators.uss.description import LABELS, Description, QueryName
 from separators.uss.engine import best_dtype
 from separators.uss.model import CHANNELS, SAMPLE_RATE, ResUNet30
 from separators.uss.spectra import HOP, WINDOW
+from taggers.query_nets import QueryTagger
 from taggers.weights import fill
 
 Schedule = Literal["constant_warm_up", "linear_warm_up", "cosine"]
@@ -99,6 +100,8 @@ class UssTraining(nn.Module):
         condition_size: int,
         query: QueryName,
         query_sha256: str | None,
+        query_net: QueryTagger = "cnn14",
+        query_scaled: bool = False,
         classes: Iterable[str],
         segment_seconds: float,
         steps: int,
@@ -111,6 +114,8 @@ class UssTraining(nn.Module):
             condition_size: length of a condition.
             query: where conditions come from.
             query_sha256: of the query net's weights.
+            query_net: the tagger that it listens with.
+            query_scaled: whether conditions are divided by their highest value.
             classes: mids it is to learn.
             segment_seconds: length of the segments it is trained on.
             steps: for how many steps, which the cosine schedule ends on.
@@ -132,6 +137,8 @@ class UssTraining(nn.Module):
             level=settings.level,
             query=query,
             query_sha256=query_sha256,
+            query_net=query_net,
+            query_scaled=query_scaled,
             classes=tuple(classes),
             step=0,
             segment_seconds=segment_seconds,

@@ -27,10 +27,12 @@ from bench.training.scores import Score, summary
 from bench.training.settings import compose
 from bench.training.trial import gains
 from separators.uss.checkpoint import describe_checkpoint, load_separator
+from separators.uss.nets import open_checkpoint, open_query_net
 from separators.uss.training import UssSettings
+from taggers.mini.tagger import load_mini
 
 sys.path.insert(0, str(Path(__file__).parent))
-from training_kit import RATE, TINY, config, weights, write_clips
+from training_kit import RATE, TINY, config, weights, write_clips, write_tagger
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +175,24 @@ def test_the_checkpoint_describes_its_network_and_the_card_its_clips(clips: Path
     assert len(card["sources"][0]["clips"]) == 12
 
 
+def test_what_the_small_tagger_hears_conditions_a_run_and_the_checkpoint_says_so(clips: Path, tmp_path: Path) -> None:
+    tagger = write_tagger(tmp_path / "tagger.safetensors", "Rain", "Sine wave")
+    changes = {"query": "at_soft", "query_tagger": "mini-tagger", "query_checkpoint": tagger,
+               "query_scaled": True, "query_masked": True}  # fmt: skip
+    said: list[str] = []
+    report = train("uss", config(clips, tmp_path / "out", steps=2, **changes), say=said.append)
+    assert any("left out, for want of a label to ask by: Dog" in line for line in said)
+    opened = open_checkpoint(report.checkpoint)
+    assert opened.description is not None
+    assert opened.description.classes == ("/m/06mb1", "/m/01v_m0")
+    net = open_query_net(opened, tagger, condition_size=527)
+    assert net.name == "at_soft+scaled"
+    assert opened.description.query_sha256 == net.weights_sha256() == load_mini(tagger).sha256
+    write_tagger(tmp_path / "other.safetensors", "Rain")
+    with pytest.raises(ValueError, match="trained with a query net whose weights have the SHA-256"):
+        open_query_net(opened, tmp_path / "other.safetensors", condition_size=527)
+
+
 def test_gains_are_paired_and_their_intervals_hold_the_figure() -> None:
     scores = [
         Score(str(i), "ab"[i % 2], (f"r{i}",), sdri=5 + i / 100, sdrg=1.0, wrong=math.nan if i else 1.0, half=i / 100)
@@ -230,6 +250,9 @@ def test_the_preset_published_is_the_recipe_of_the_public_code_field_by_field() 
         (["out=x", "data.clips=x", "mix_num=40"], "no so many sources"),
         (["out=x", "data.clips=x", "level_db=[0,-3]"], "the lower bound comes first"),
         (["steps"], "is no override"),
+        (["out=x", "data.clips=x", "query_scaled=true"], "query_scaled=True: asks of probabilities"),
+        (["out=x", "data.clips=x", "query=embedding", "query_tagger=mini-tagger"], "say query=at_soft"),
+        (["out=x", "data.clips=x", "query=at_soft", "query_tagger=panns"], "query_tagger: "),
     ],
 )
 def test_unfit_settings_are_refused_in_one_line(overrides: list[str], why: str) -> None:
@@ -250,6 +273,10 @@ def test_unfit_settings_are_refused_in_one_line(overrides: list[str], why: str) 
         ({"anchor": "framewise", "tagger": "no-such"}, "tagger=no-such: "),
         ({"mix_num": 6}, "no item of the batch can be mixed with 5 of another kind"),
         ({"query": "at_soft", "query_checkpoint": Path("nowhere.pth")}, "nowhere.pth"),
+        (
+            {"query": "at_soft", "query_tagger": "mini-tagger", "query_checkpoint": Path("nowhere.safetensors")},
+            "nowhere.safetensors",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_one_line(
@@ -279,6 +306,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_the_last_checkpoint_stands(
     train("uss", config(clips, out, until=2))
     nothing = SimpleNamespace(of=lambda segments, targets: torch.full((len(targets), 527), torch.nan))
     nothing.name, nothing.size, nothing.sha256 = "labels", 527, None
+    nothing.asks = lambda target: True
     monkeypatch.setattr("bench.train._conditions", lambda config, device: nothing)
     with pytest.raises(TrainError, match="step 3: the loss is nan"):
         train("uss", config(clips, out, resume=True))

@@ -28,10 +28,11 @@ from bench.training.sampler import BalancedSampler
 from bench.training.store import ClipStore
 from ontology import Ontology, Target
 from taggers.base import CLASSES, LABELLED, TagContext, Tagger, Tags
-from taggers.query_nets import class_mask
+from taggers.mini.tagger import load_mini
+from taggers.query_nets import QueryNet, class_mask
 
 sys.path.insert(0, str(Path(__file__).parent))
-from training_kit import RATE, sound, write_clips
+from training_kit import RATE, sound, write_clips, write_tagger
 
 ONTOLOGY = Ontology.audioset()
 
@@ -207,6 +208,25 @@ def test_heard_conditions_come_from_the_clean_segments(monkeypatch: pytest.Monke
         assert (conditions.size, conditions.sha256) == (size, "of the weights")
         torch.testing.assert_close(heard[:, 0], torch.tensor([0.25, 0.01]))
         assert not heard.is_inference()
+
+
+def test_masked_and_scaled_conditions_are_those_that_a_query_by_classes_asks_with(tmp_path: Path) -> None:
+    net = load_mini(write_tagger(tmp_path / "tagger.safetensors", "Rain", "Dog", "Bark"))
+    segments = 0.1 * torch.randn(3, RATE, generator=torch.Generator().manual_seed(0))
+    targets = [Target(name, (mid(name),)) for name in ("Dog", "Water", "Cat")]
+    how = {"tagger": "mini-tagger", "checkpoint": tmp_path / "tagger.safetensors", "device": torch.device("cpu")}
+    masked = HeardConditions("at_soft", scaled=True, masked=True, **how)  # type: ignore[arg-type]
+    heard = masked.of(segments, targets)
+    asked = QueryNet(net, scaled=True)
+    for row, target in enumerate(targets):
+        want = asked.condition(asked.hear(segments[row : row + 1]), class_mask(target.mids))[0]
+        torch.testing.assert_close(heard[row], want)
+    assert heard.amax(1).tolist() == pytest.approx([1, 1, 0])
+    assert [masked.asks(target) for target in targets] == [True, True, False]
+    whole = HeardConditions("at_soft", **how)  # type: ignore[arg-type]
+    torch.testing.assert_close(whole.of(segments, targets), net.module(segments)["clipwise_output"])
+    assert all(map(whole.asks, targets))
+    assert (masked.size, masked.sha256) == (527, net.sha256)
 
 
 # Batches

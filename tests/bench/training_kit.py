@@ -10,6 +10,9 @@ import soundfile
 import torch
 
 from bench.training.settings import TrainConfig
+from ontology import Ontology
+from taggers.mini.checkpoint import Description, save
+from taggers.mini.network import MiniNet
 
 RATE = 32_000
 KINDS = {"Rain": 0, "Sine wave": 1, "Dog": 2}
@@ -37,6 +40,16 @@ def write_clips(root: Path, *, per_kind: int = 4) -> Path:
         for number in range(per_kind):
             soundfile.write(root / kind / f"{number}.wav", sound(kind, number), RATE, subtype="FLOAT")
     return root
+
+
+def write_tagger(path: Path, *kinds: str) -> Path:
+    """A small tagger with random weights that knows some kinds of sound."""
+    classes = tuple(Ontology.audioset()[kind].mid for kind in kinds)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(3)
+        module = MiniNet(classes, channels=(4, 4, 4, 4, 8))
+    save(path, module, Description(classes=classes, channels=(4, 4, 4, 4, 8), step=0))
+    return path
 
 
 def config(clips: Path, out: Path, **changes: Any) -> TrainConfig:

@@ -364,7 +364,7 @@ def test_the_query_net_in_a_checkpoint_is_taken_unless_another_is_named(
         return inside
 
     monkeypatch.setattr(nets, "cnn14_from", from_state)
-    monkeypatch.setattr(nets, "load_cnn14", lambda checkpoint: named)
+    monkeypatch.setattr("taggers.panns.load_cnn14", lambda checkpoint: named)
     assert open_query_net(opened, None, condition_size=527).weights_sha256() == "1" * 64
     assert open_query_net(opened, "cnn14.pth", condition_size=2048).weights_sha256() == "2" * 64
 

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from ontology import Ontology
-from separators.uss import nets
 from separators.uss.checkpoint import save_separator
 from separators.uss.description import Description, QueryName
 from separators.uss.model import ResUNet30
@@ -57,7 +56,7 @@ class StandIn:
 def ears(base: StandIn | None = None) -> Iterator[Ear]:
     """While it lasts, the tagger of every query net is the stand-in."""
     base = base or StandIn()
-    with mock.patch.object(nets, "load_cnn14", return_value=base):
+    with mock.patch("taggers.panns.load_cnn14", return_value=base):
         yield base.module
 
 

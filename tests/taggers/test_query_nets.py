@@ -125,6 +125,22 @@ def test_several_classes_are_the_union_and_one_without_labels_is_empty() -> None
         class_mask(["Speach"])
 
 
+def test_a_scaled_net_asks_for_the_loudest_class_with_1_and_leaves_silence_zero() -> None:
+    ear = QueryNet(FakeBase(), scaled=True)
+    heard = ear.hear(noise(3, CHUNK))
+    torch.testing.assert_close(ear.encode(noise(3, CHUNK)), heard / heard.amax(1, keepdim=True))
+    asked = ear.condition(heard, class_mask(["Bell"]))
+    torch.testing.assert_close(asked.amax(1), torch.ones(3))
+    torch.testing.assert_close(
+        asked[0] * heard[0, class_mask(["Bell"])].max(), net().condition(heard, class_mask(["Bell"]))[0]
+    )
+    assert torch.equal(ear.adapt(torch.zeros(2, 527)), torch.zeros(2, 527))
+    assert torch.equal(ear.condition(heard, class_mask(["Oboe"])), torch.zeros(3, 527))
+    assert (ear.name, ear.weights_sha256()) == ("at_soft+scaled", net().weights_sha256())
+    with pytest.raises(ValueError, match="'embedding' cannot be scaled"):
+        QueryNet(FakeBase(), bottleneck="embedding", scaled=True)
+
+
 def test_masks_of_many_classes_and_segments_broadcast_to_all_pairs() -> None:
     ear = net(adaptor=Adaptor(527, 32))
     heard = ear.hear(noise(3, CHUNK))

@@ -19,17 +19,21 @@ def data() -> None:
 
 
 @data.command("make")
-@click.argument("name", type=click.Choice(["mini"]))
+@click.argument("name", type=click.Choice(["mini", "rendered"]))
 @click.option("--out", type=_FOLDER, help="Folder to make it in; the user's cache unless said.")
 def data_make(name: str, out: Path | None) -> None:
-    """Make the embedded data set."""
-    from bench.datasets import mini
+    """Make a data set on this machine: mini, embedded for tests and demos, or rendered, clips to train on."""
+    from bench.datasets import mini, rendered
     from bench.progress import spinner
 
     with spinner(name) as tell:
-        folder = mini.make(out or mini.default_folder(), progress=tell)
-    for part, root in mini.parts(folder).items():
-        click.echo(f"{part}\t{root}")
+        if name == "mini":
+            made = mini.parts(mini.make(out or mini.default_folder(), progress=tell))
+        else:
+            folder = rendered.make(out or rendered.default_folder(), progress=tell)
+            made = {split: folder / f"{split}.csv" for split in rendered.SPLITS}
+    for part, place in made.items():
+        click.echo(f"{part}\t{place}")
 
 
 @data.command("get")

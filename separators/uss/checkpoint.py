@@ -52,8 +52,9 @@ _TRANSFORMS: Final = {
 def load_separator(path: Path, *, channels: tuple[int, ...] = CHANNELS) -> ResUNet30:
     """Build the network that a checkpoint was made from, in evaluation mode on the CPU.
 
-    A checkpoint of our own tells its sizes. Of a Lightning checkpoint, what lies under ``ss_model.`` is taken; the
-    query net, the detector and the optimiser are not looked at. A bare state dict of the network is taken as it is.
+    A checkpoint of our own tells its sizes, and may be kept in half precision. Of a Lightning checkpoint, what lies
+    under ``ss_model.`` is taken; the query net, the detector and the optimiser are not looked at. A bare state dict of
+    the network is taken as it is.
 
     Args:
         path: the file; it may hold tensors and plain containers only.
@@ -111,12 +112,17 @@ def _read_own(path: Path, *, tensors: bool = False) -> tuple[Description, Mappin
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(_KEY)
-            state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
+            state = {name: _whole(file.get_tensor(name)) for name in file.keys()} if tensors else {}  # noqa: SIM118
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path}: cannot be read as safetensors ({error})") from error
     if text is None:
         raise ValueError(f"{path}: does not describe its network; only files that `stemtree train` wrote can be loaded")
     return Description.parse(text, origin=path), state
+
+
+def _whole(value: torch.Tensor) -> torch.Tensor:
+    """As float32 what was kept in less, as shipped files are."""
+    return value.float() if value.is_floating_point() else value
 
 
 def _separator_state(path: Path) -> Mapping[str, torch.Tensor]:

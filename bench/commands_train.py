@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 if TYPE_CHECKING:
-    from bench.train import TrainReport
+    from bench.training.report import RunReport
 
 INTERRUPTED: Final = 130
 
@@ -64,15 +64,8 @@ def train(family: str, overrides: tuple[str, ...]) -> None:
             raise click.exceptions.Exit(INTERRUPTED)
 
 
-def _show(report: TrainReport) -> None:
-    from bench.training.journal import table
-
-    for title, scores in (("validation", report.validation), (f"test, {report.test_split}", report.test)):
-        if scores is not None:
-            click.echo(f"{title}: medians in dB\n{table(scores)}\n")
-    for gain in report.gains:
-        low, high, note = gain.interval.low, gain.interval.high, gain.interval.note
-        interval = "no interval" if low is None else f"95 % interval {low:.2f} to {high:.2f}"
-        click.echo(f"{gain.name}: {gain.value:.2f} dB, {interval}" + (f" ({note})" if note else ""))
+def _show(report: RunReport) -> None:
+    for block in report.lines():
+        click.echo(block)
     if report.done:
         click.echo(str(report.checkpoint))

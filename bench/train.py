@@ -1,10 +1,9 @@
-"""Train a family's separator on weakly labelled clips: put the parts together, run the loop, say how it came out."""
+"""Train a separator or a tagger on weakly labelled clips: put the parts together, run the loop, say how it came out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,19 +14,22 @@ from bench.describe import check_options
 from bench.seeding import seed_everything
 from bench.training import journal, loop
 from bench.training.anchors import STEP_SECONDS, Anchors, EnergyAnchors, FramewiseAnchors, RandomAnchors
-from bench.training.batches import Batches, Drawing
-from bench.training.card import CARD, write_card
+from bench.training.batches import Batch, Batches, Drawing
 from bench.training.checkpoints import MODEL, Checkpoints
 from bench.training.clips import TrainingClip, TrainingData, content_key, one_label_per_class, open_data
 from bench.training.conditions import Conditions, HeardConditions, LabelConditions
 from bench.training.errors import TrainError
+from bench.training.follow import follow
 from bench.training.heldout import hold_out
 from bench.training.launch import Launch, launch
 from bench.training.mixer import anything, other_kin
+from bench.training.report import RunReport, few, told
 from bench.training.scores import Score, Summary, summary
-from bench.training.settings import TrainConfig, told
+from bench.training.settings import TAGGING, TrainConfig
+from bench.training.settings import told as explained
 from bench.training.store import ClipStore
-from bench.training.trainable import Trainable, family_class
+from bench.training.tagging.run import train_tagger
+from bench.training.trainable import TAGGER, Separating, family_class
 from bench.training.trial import Gain, gains, trial
 from bench.training.validate import Validation
 from ontology import Ontology, Target
@@ -38,34 +40,45 @@ _EXAMPLES = 32
 """Clips of a class whose conditions are averaged to ask for it in the test."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TrainReport(RunReport):
+    """What the training of a separator came to."""
+
+    validation: Summary | None = None
+    test: Summary | None = None
+    test_split: str | None = None
+    gains: tuple[Gain, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """Medians by class of validation and test, and the differences that matter."""
+        for title, scores in (("validation", self.validation), (f"test, {self.test_split}", self.test)):
+            if scores is not None:
+                yield f"{title}: medians in dB\n{journal.table(scores)}\n"
+        for gain in self.gains:
+            low, high, note = gain.interval.low, gain.interval.high, gain.interval.note
+            interval = "no interval" if low is None else f"95 % interval {low:.2f} to {high:.2f}"
+            yield f"{gain.name}: {gain.value:.2f} dB, {interval}" + (f" ({note})" if note else "")
+
+
 @dataclass(frozen=True)
-class TrainReport:
-    """What a run came to."""
+class _SeparatorParts(loop.Parts):
+    trainable: Separating
+    batches: Batches
+    validation: Validation
+    conditions: Conditions
 
-    out: Path
-    done: int
-    """Steps done, those before a resumption included."""
-    steps: int
-    checkpoint: Path
-    validation: Summary | None
-    test: Summary | None
-    test_split: str | None
-    gains: tuple[Gain, ...]
-    notes: tuple[str, ...]
-    main: bool = True
-    """False in all processes but the first, which have nothing to say."""
-
-    @property
-    def finished(self) -> bool:
-        """Whether all steps are done."""
-        return self.done >= self.steps
+    def loss(self, module: Any, batch: Batch, step: int) -> torch.Tensor:
+        targets = batch.targets.to(self.launch.device)
+        conditions = self.conditions.of(targets, batch.labels)
+        loss: torch.Tensor = module(batch.mixtures.to(self.launch.device), conditions, targets)
+        return loss
 
 
-def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Tell | None = None) -> TrainReport:
+def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Tell | None = None) -> RunReport:
     """Train ``family`` under ``config``; its folder then holds checkpoints, a log, a card and a curve.
 
     Args:
-        family: which kind of separator, e.g. ``uss``.
+        family: what to train: ``uss`` or ``tagger``.
         config: the settings, from :func:`bench.training.settings.compose`.
         tell: is told how far it is, often.
         say: is told what happened, now and then.
@@ -83,6 +96,16 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
     if not config.resume and (config.out / "checkpoints").is_dir():
         raise TrainError(f"{config.out}: holds a run already; say resume=true to go on with it, or name another folder")
     here.wait()
+    return (
+        train_tagger(config, here, tell=tell, say=say)
+        if family == TAGGER
+        else _train_separator(kind, config, here, tell=tell, say=say)
+    )
+
+
+def _train_separator(kind: Any, config: TrainConfig, here: Launch, *, tell: Tell, say: Tell) -> TrainReport:
+    if unread := [name for name in config.said() if name in TAGGING]:
+        raise TrainError(f"{unread[0]}: plays no part in training a separator; leave it out")
     sources = one_label_per_class(
         [open_data(name, path, config.options.get(name, {})) for name, path in config.data.items()]
     )
@@ -91,35 +114,15 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
     if not any(source.validation for source in sources) and config.held_out:
         sources = [_held_out(source, config, kind.sample_rate) for source in sources]
     parts = _parts(kind, config, conditions, sources, here)
-    notes += [_told(source) for source in sources]
-    notes += _few("validation scenes cannot be read", parts.validation.unreadable)
+    notes += [told(source) for source in sources]
+    notes += few("validation scenes cannot be read", parts.validation.unreadable)
     for note in notes:
         say(note)
-    try:
-        done = parts.checkpoints.restore(parts.trainable, parts.optimiser) if config.resume else 0
-        if here.rank == 0:
-            config.out.mkdir(parents=True, exist_ok=True)
-            parts = replace(parts, journal=journal.Journal(config.out, done=done))
-            write_card(config.out / CARD, config, parts.trainable, sources)
-        done = loop.run(config, parts, done=done, tell=tell, say=say)
-    except ValueError as error:
-        raise error if isinstance(error, TrainError) else TrainError(str(error)) from error
-    finally:
-        parts.batches.close()
-    broken = _few("clips cannot be used", list(parts.batches.broken.values()))
+    parts, done = follow(config, parts, sources, resume=config.resume, tell=tell, say=say)
+    broken = few("clips cannot be used", list(parts.batches.broken.values()))
     for note in broken:
         say(note)
     return _report(config, parts, sources, done, [*notes, *broken], tell)
-
-
-def _told(source: TrainingData) -> str:
-    absent = f"; {source.absent} more are listed and not there" if source.absent else ""
-    return f"{source.name}: {len(source.clips)} clips to train on{absent}"
-
-
-def _few(what: str, reasons: Sequence[str]) -> list[str]:
-    """One line for many reasons."""
-    return [f"{len(reasons)} {what}, e.g. {reasons[0]}"] if reasons else []
 
 
 def _quiet(message: str) -> None:
@@ -158,7 +161,7 @@ def _held_out(source: TrainingData, config: TrainConfig, rate: int) -> TrainingD
 
 def _parts(
     kind: Any, config: TrainConfig, conditions: Conditions, sources: Sequence[TrainingData], here: Launch
-) -> loop.Parts:
+) -> _SeparatorParts:
     clips = [clip for source in sources for clip in source.clips]
     _check_kin(clips, config)
     targets = sorted({label for clip in clips for label in clip.labels}, key=lambda label: (label.label, label.mids))
@@ -197,7 +200,7 @@ def _parts(
         "query_sha256": conditions.sha256,
         "tagger_sha256": anchors.tagger.weights_sha256() if isinstance(anchors, FramewiseAnchors) else None,
     }
-    return loop.Parts(
+    return _SeparatorParts(
         trainable=trainable,
         optimiser=trainable.optimiser(),
         batches=batches,
@@ -211,16 +214,16 @@ def _parts(
 
 def _trainable(
     kind: Any, config: TrainConfig, conditions: Conditions, targets: Sequence[Target], device: torch.device
-) -> Trainable:
+) -> Separating:
     try:
         settings = kind.settings_type.model_validate(config.model)
     except ValidationError as error:
-        raise TrainError(f"model.{told(error)}") from error
+        raise TrainError(f"model.{explained(error)}") from error
     ontology = Ontology.audioset()
     mids = {mid for target in targets for mid in target.mids}
     seed_everything(config.seed)
     try:
-        made: Trainable = kind(
+        made: Separating = kind(
             settings,
             condition_size=conditions.size,
             query=conditions.name,
@@ -288,7 +291,7 @@ def _check_kin(clips: Sequence[TrainingClip], config: TrainConfig) -> None:
 
 def _report(
     config: TrainConfig,
-    parts: loop.Parts,
+    parts: _SeparatorParts,
     sources: Sequence[TrainingData],
     done: int,
     notes: list[str],
@@ -300,10 +303,6 @@ def _report(
         done=done,
         steps=config.steps,
         checkpoint=config.out / MODEL,
-        validation=None,
-        test=None,
-        test_split=None,
-        gains=(),
         notes=tuple(notes),
         main=parts.launch.rank == 0,
     )
@@ -312,7 +311,9 @@ def _report(
     if report.finished:
         if len(parts.validation):
             tell("validation")
-            report = replace(report, validation=loop.record_validation(parts, done))
+            checked = loop.record_validation(parts, done)
+            assert isinstance(checked, Summary)
+            report = replace(report, validation=checked)
         tested = [source for source in sources if source.test] if config.test else []
         scores = [score for source in tested for score in _test(config, parts, source, notes, tell)]
         if scores:
@@ -324,7 +325,9 @@ def _report(
     return report
 
 
-def _test(config: TrainConfig, parts: loop.Parts, source: TrainingData, notes: list[str], tell: Tell) -> list[Score]:
+def _test(
+    config: TrainConfig, parts: _SeparatorParts, source: TrainingData, notes: list[str], tell: Tell
+) -> list[Score]:
     targets = parts.batches.labels
     conditions = {
         target.mids: parts.batches.condition(target, parts.conditions, _EXAMPLES, device=parts.launch.device)
@@ -346,5 +349,5 @@ def _test(config: TrainConfig, parts: loop.Parts, source: TrainingData, notes: l
             unreadable.append(outcome)
         else:
             scores += outcome
-    notes += _few("test scenes cannot be read", unreadable)
+    notes += few("test scenes cannot be read", unreadable)
     return scores

@@ -13,15 +13,13 @@ from bench.training.anchors import Anchors
 from bench.training.clips import TrainingClip
 from bench.training.conditions import Conditions
 from bench.training.errors import TrainError
-from bench.training.mixer import Admissible, mix, partners
+from bench.training.mixer import Admissible, at_level, mix, partners
 from bench.training.sampler import BalancedSampler
 from bench.training.store import ClipStore
 from ontology.targets import Target
 
 _CHANCE = 2
 """Stream of random numbers, beside those of the sampler."""
-_LEAST_RMS = 1e-4
-"""Segments under -80 dBFS are not lifted to the level: what is in them is rounding."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +138,7 @@ class Batches:
             segment = audio[start : start + how.samples]
             segment = torch.nn.functional.pad(segment, (0, how.samples - len(segment)))
             if how.level_db is not None:
-                rms = max(float(segment.square().mean().sqrt()), _LEAST_RMS)
-                segment = segment * (10 ** (random.uniform(*how.level_db) / 20) / rms)
+                segment = at_level(segment, random.uniform(*how.level_db))
             return label, clip, segment
         why = next(iter(self._store.broken.values()))
         raise TrainError(f"no clip of {label.label} can be used, e.g. {why}")

@@ -17,7 +17,7 @@ from typing import Any, Final
 import torch
 
 from bench.training.errors import TrainError
-from bench.training.trainable import Trainable
+from bench.training.trainable import Averaging, Trainable
 from taggers.weights import read_checkpoint
 
 MODEL: Final = "model.safetensors"
@@ -73,6 +73,8 @@ class Checkpoints:
                 raise ValueError(f"{path}: is not what a run leaves; remove the folder it lies in")
             self._compare(state, path)
             trainable.restore(self._path(steps[-1]) / MODEL)
+            if isinstance(trainable, Averaging):
+                trainable.restore_learning(state["learning"])
             optimiser.load_state_dict(state["optimiser"])
         except (ValueError, OSError) as error:
             raise error if isinstance(error, TrainError) else TrainError(str(error)) from error
@@ -90,6 +92,8 @@ class Checkpoints:
                 "clips": self._clips,
                 "optimiser": optimiser.state_dict(),
             }
+            if isinstance(trainable, Averaging):
+                state["learning"] = trainable.learning_state()
             torch.save(state, scratch / STATE)
             for path in scratch.iterdir():
                 _sync(path)

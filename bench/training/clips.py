@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,10 @@ from ontology import Ontology, Target
 CLIPS: Final = "clips"
 """``data.clips``: a folder of clips in folders named after classes, or a table of them."""
 AUDIOSET: Final = "audioset"
+RENDERED: Final = "rendered"
+"""``data.rendered``: a folder that :mod:`bench.datasets.rendered` made, or ``auto`` to make it where it is missing."""
+_AUTO: Final = Path("auto")
+_HELD_OUT_TABLE: Final = "held_out.csv"
 _SUFFIXES: Final = (*AUDIO_SUFFIXES, ".mp3")
 _AUDIOSET_SPLITS: Final = ("balanced_train", "unbalanced_train")
 _ALL: Final = "all"
@@ -30,7 +34,7 @@ _LICENCE_BYTES: Final = 4_000_000
 
 @dataclass(frozen=True)
 class TrainingClip:
-    """One clip with all classes that it is labelled with."""
+    """One clip with all classes that it is labelled with; none where nothing that has a name here sounds in it."""
 
     name: str
     signal: Signal
@@ -48,7 +52,10 @@ class TrainingClip:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Clips to train on; scenes of other recordings to validate on and to test on, empty where there are none."""
+    """Clips to train on; scenes of other recordings to validate on and to test on, empty where there are none.
+
+    ``tested`` are the clips that a tagger is tested on.
+    """
 
     name: str
     clips: tuple[TrainingClip, ...]
@@ -57,15 +64,32 @@ class TrainingData:
     validation: tuple[Scene, ...] = ()
     test: tuple[Scene, ...] = ()
     test_split: str | None = None
+    tested: tuple[TrainingClip, ...] = ()
     absent: int = 0
     """Clips that are listed and not there."""
 
 
-def open_data(name: str, folder: Path, options: Mapping[str, Any]) -> TrainingData:
+def open_data(
+    name: str,
+    folder: Path,
+    options: Mapping[str, Any],
+    *,
+    unlabelled: bool = False,
+    tell: Callable[[str], None] | None = None,
+) -> TrainingData:
     """The clips of the data set ``name`` at ``folder``.
 
-    ``clips`` and ``audioset`` are read here; any other name is a data set plug-in, whose ``example_splits`` are trained
-    on, whose default split is for the test, and a further one, where there is one, for validation.
+    ``clips``, ``audioset`` and ``rendered`` are read here; any other name is a data set plug-in, whose
+    ``example_splits`` are trained on, whose default split is for the test, and a further one, where there is one, for
+    validation.
+
+    Args:
+        name: the data set.
+        folder: where it lies; ``auto`` makes the rendered clips in their default folder.
+        options: ``options.NAME.*``.
+        unlabelled: keep clips without a class, which a tagger learns to be silent on. Separators have no use for
+            them: rendered ones are left out, and a table of one's own must label all of its clips.
+        tell: is told how far making the rendered clips is.
 
     Raises:
         TrainError: there is nothing to train on; the message names the folder and the remedy.
@@ -73,15 +97,20 @@ def open_data(name: str, folder: Path, options: Mapping[str, Any]) -> TrainingDa
     """
     folder = folder.expanduser()
     if name == CLIPS:
-        opened = _folder_data(folder, options)
+        opened = _folder_data(folder, options, unlabelled=unlabelled)
+    elif name == RENDERED:
+        opened = _rendered_data(folder, options, unlabelled=unlabelled, tell=tell)
     elif name == AUDIOSET:
         opened = _audioset_data(folder, options)
     else:
         opened = _plugin_data(name, folder, options)
-    there = tuple(clip for clip in opened.clips if (path := _path(clip.signal)) is None or path.is_file())
+    there, tested = (
+        tuple(clip for clip in clips if (path := _path(clip.signal)) is None or path.is_file())
+        for clips in (opened.clips, opened.tested)
+    )
     if not there:
         raise TrainError(f"data.{name}: not one of the {len(opened.clips)} clips under {folder} is there; fetch them")
-    return replace(opened, clips=there, absent=len(opened.clips) - len(there))
+    return replace(opened, clips=there, tested=tested, absent=len(opened.clips) - len(there))
 
 
 def _plugin_data(name: str, folder: Path, options: Mapping[str, Any]) -> TrainingData:
@@ -123,6 +152,7 @@ def _plugin_data(name: str, folder: Path, options: Mapping[str, Any]) -> Trainin
         validation=wanted(validation, said=said is not None),
         test=tested,
         test_split=test if tested else None,
+        tested=tuple(_sources(tested, found)),
     )
 
 
@@ -175,7 +205,28 @@ def _path(signal: Signal) -> Path | None:
     return signal.path if isinstance(signal, FileSignal) else None
 
 
-def _folder_data(root: Path, options: Mapping[str, Any]) -> TrainingData:
+def _rendered_data(
+    folder: Path, options: Mapping[str, Any], *, unlabelled: bool, tell: Callable[[str], None] | None
+) -> TrainingData:
+    """``train.csv`` is trained on and ``held_out.csv`` tested on."""
+    from bench.datasets import rendered
+
+    if options:
+        raise TrainError(f"options.{RENDERED}: {', '.join(options)}: rendered clips have no options")
+    root = rendered.make(rendered.default_folder(), progress=tell) if folder == _AUTO else folder
+    table = root / "train.csv"
+    if not table.is_file():
+        raise TrainError(f"{root}: no train.csv in it; say data.{RENDERED}=auto to make the rendered clips")
+    clips, held_out = (
+        tuple(clip for clip in _tabled(path, unlabelled=True) if clip.labels or unlabelled)
+        for path in (table, root / _HELD_OUT_TABLE)
+    )
+    licence = "; ".join(sorted({clip.credit for clip in clips if clip.credit}))
+    info = DatasetInfo("Rendered instruments, speech and noises", licence, "none", "none", "made by stemtree")
+    return TrainingData(RENDERED, clips, info, ("train",), test_split="held_out", tested=held_out)
+
+
+def _folder_data(root: Path, options: Mapping[str, Any], *, unlabelled: bool) -> TrainingData:
     """``ROOT/CLASS/CLIP.wav``, or a table (``ROOT`` itself, or ``ROOT/labels.csv``) with the columns path and labels.
 
     A class is named by a name or mid of AudioSet, in a table several of them parted by ``;``. Optional columns are
@@ -184,7 +235,7 @@ def _folder_data(root: Path, options: Mapping[str, Any]) -> TrainingData:
     if options:
         raise TrainError(f"options.clips: {', '.join(options)}: a folder of clips has no options")
     table = root if root.is_file() else root / "labels.csv"
-    clips = list(_tabled(table) if table.is_file() else _by_folder(root))
+    clips = list(_tabled(table, unlabelled=unlabelled) if table.is_file() else _by_folder(root))
     if not clips:
         raise TrainError(
             f"{root}: no clip in it; lay them out as {CLIPS}/CLASS/CLIP.wav (wav, flac, ogg or mp3), CLASS a name or "
@@ -194,10 +245,10 @@ def _folder_data(root: Path, options: Mapping[str, Any]) -> TrainingData:
     return TrainingData(CLIPS, _credited(clips, table.parent), info, ())
 
 
-def _tabled(table: Path) -> Iterator[TrainingClip]:
+def _tabled(table: Path, *, unlabelled: bool) -> Iterator[TrainingClip]:
     for row in read_csv(table, columns=("path", "labels")):
         labels = tuple(_target(name.strip(), table) for name in row["labels"].split(";") if name.strip())
-        if not labels:
+        if not labels and not unlabelled:
             raise TrainError(f"{table}: {row['path']} has no label; name its classes, parted by ';'")
         path = inside(table.parent, row["path"], source=table)
         recording = row.get("recording") or row["path"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bench.audio import Fitted, Mono, Resampled
 from bench.datasets.audioset import Loudest
@@ -23,9 +23,9 @@ def hold_out(
     No class loses its last recording. Each held-out clip is once the target, for its first label, with one that shares
     no kin with it, at 0 dB.
     """
-    aside = _aside(clips, share)
-    kept = tuple(clip for clip in clips if clip.recording not in aside)
-    held = {clip.name: clip for clip in clips if clip.recording in aside}
+    chosen = aside(clips, share)
+    kept = tuple(clip for clip in clips if clip.recording not in chosen)
+    held = {clip.name: clip for clip in clips if clip.recording in chosen}
     rows = [Clip(clip.name, clip.labels[0].label, clip.mids, clip.recording) for clip in held.values()]
     hop = round(STEP_SECONDS * sample_rate)
     scenes = []
@@ -40,21 +40,27 @@ def hold_out(
     return kept, tuple(scenes)
 
 
-def _aside(clips: Sequence[TrainingClip], share: float) -> frozenset[str]:
-    """The recordings to set aside."""
+def _recording(clip: TrainingClip) -> str:
+    return clip.recording
+
+
+def aside(
+    clips: Sequence[TrainingClip], share: float, *, by: Callable[[TrainingClip], str] = _recording
+) -> frozenset[str]:
+    """What to set aside, named ``by`` recording or otherwise; no class loses its last."""
     labels: dict[str, set[Target]] = {}
     for clip in clips:
-        labels.setdefault(clip.recording, set()).update(clip.labels)
+        labels.setdefault(by(clip), set()).update(clip.labels)
     left = Counter(label for each in labels.values() for label in each)
     places = {
-        recording: int.from_bytes(hashlib.sha256(f"held out\n{recording}".encode()).digest()[:8], "big") / 2**64
-        for recording in labels
+        name: int.from_bytes(hashlib.sha256(f"held out\n{name}".encode()).digest()[:8], "big") / 2**64
+        for name in labels
     }
-    aside = set()
-    for recording in sorted(labels, key=lambda recording: places[recording]):
-        if places[recording] >= share:
+    chosen = set()
+    for name in sorted(labels, key=lambda name: places[name]):
+        if places[name] >= share:
             break
-        if all(left[label] > 1 for label in labels[recording]):
-            left.subtract(labels[recording])
-            aside.add(recording)
-    return frozenset(aside)
+        if all(left[label] > 1 for label in labels[name]):
+            left.subtract(labels[name])
+            chosen.add(name)
+    return frozenset(chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ class Journal:
         self._path = out / LOG
         kept = [record for record in self.records() if record["step"] <= done] if done else []
         self._path.write_text("".join(json.dumps(record) + "\n" for record in kept), encoding="utf-8")
+        self._since = time.monotonic(), time.process_time()
 
     def write(self, step: int, kind: str, **fields: Any) -> None:
         """Add one record.
@@ -37,6 +39,13 @@ class Journal:
         line = json.dumps({"step": step, "kind": kind, **fields}, allow_nan=False)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+    def write_time(self, step: int) -> None:
+        """Note what was spent since this was last called, or since the log was opened: wall and processor seconds."""
+        now = time.monotonic(), time.process_time()
+        wall, cpu = (round(after - before, 2) for after, before in zip(now, self._since, strict=True))
+        self.write(step, "time", wall_seconds=wall, cpu_seconds=cpu)
+        self._since = now
 
     def records(self) -> list[dict[str, Any]]:
         """All records so far; a line that was cut off is passed over."""

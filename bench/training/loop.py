@@ -1,43 +1,85 @@
-"""The loop: batch, condition, loss, gradient, step; checkpoints and validation in between; stops when asked to."""
+"""The loop: batch, loss, gradient, step; checkpoints and validation in between; stops when asked to."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
-from bench.training.batches import Batches
 from bench.training.checkpoints import Checkpoints
-from bench.training.conditions import Conditions
 from bench.training.errors import TrainError
 from bench.training.journal import Journal
 from bench.training.launch import Launch
-from bench.training.scores import Summary, summary
 from bench.training.settings import TrainConfig
 from bench.training.trainable import Trainable
-from bench.training.validate import Validation
+
+
+class Drawn(Protocol):
+    """A batch."""
+
+    @property
+    def without_partner(self) -> int:
+        """Items drawn that lack others of another kind to be mixed with."""
+
+
+class Source(Protocol):
+    """Makes the batch of any step."""
+
+    @property
+    def broken(self) -> Mapping[int, str]:
+        """Why clips met so far cannot be used, by number."""
+
+    def at(self, step: int) -> Drawn:
+        """The batch of ``step``, counted from 0."""
+
+    def close(self) -> None:
+        """Stop making batches."""
+
+
+class Checked(Protocol):
+    """What came of a validation."""
+
+    def plain(self) -> dict[str, Any]:
+        """For the log."""
+
+    def line(self) -> str:
+        """For a person."""
+
+
+class Check(Protocol):
+    """Validates what is being trained."""
+
+    def __len__(self) -> int:
+        """How much there is to validate on."""
+
+    def check(self, trainable: Any) -> Checked:
+        """Validate it as it is now."""
 
 
 @dataclass(frozen=True)
-class Parts:
+class Parts(ABC):
     """What a loop works with."""
 
     trainable: Trainable
     optimiser: torch.optim.Optimizer
-    batches: Batches
-    conditions: Conditions
-    validation: Validation
+    batches: Source
+    validation: Check
     checkpoints: Checkpoints
     journal: Journal | None
     """None in all processes but the first."""
     launch: Launch
+
+    @abstractmethod
+    def loss(self, module: Any, batch: Any, step: int) -> torch.Tensor:
+        """The loss ``()`` of ``module``, the trainable as it is called here, on the batch of ``step``."""
 
 
 class _Sums:
@@ -91,13 +133,10 @@ def run(
 
 def _step(config: TrainConfig, parts: Parts, module: Any, optimiser: Any, done: int, sums: _Sums) -> None:
     batch = parts.batches.at(done)
-    device = parts.launch.device
-    targets = batch.targets.to(device)
-    conditions = parts.conditions.of(targets, batch.labels)
     for group in optimiser.param_groups:
         group["lr"] = parts.trainable.rate(done)
     optimiser.zero_grad(set_to_none=True)
-    loss = module(batch.mixtures.to(device), conditions, targets)
+    loss = parts.loss(module, batch, done)
     value = float(loss.detach())
     _check_finite("loss", value, done)
     parts.launch.backward(loss)
@@ -141,30 +180,22 @@ def _note(parts: Parts, done: int, sums: _Sums, tell: Callable[[str], None], las
 def _keep(parts: Parts, done: int) -> None:
     if parts.journal is not None and done:
         parts.checkpoints.write(done, parts.trainable, parts.optimiser)
+        parts.journal.write_time(done)
     parts.launch.wait()
 
 
 def _validate(parts: Parts, done: int, say: Callable[[str], None]) -> None:
     if parts.journal is not None and len(parts.validation):
-        say(f"step {done}: {validation_line(record_validation(parts, done))}")
+        say(f"step {done}: {record_validation(parts, done).line()}")
     parts.launch.wait()
 
 
-def record_validation(parts: Parts, done: int) -> Summary:
+def record_validation(parts: Parts, done: int) -> Checked:
     """Validate, and log it."""
-    scored = summary(parts.validation.score(parts.trainable))
+    checked = parts.validation.check(parts.trainable)
     assert parts.journal is not None  # only the first process validates
-    whole = {key: value for key, value in asdict(scored.whole).items() if key != "label"}
-    parts.journal.write(done, "validation", **whole, classes={line.label: asdict(line) for line in scored.classes})
-    return scored
-
-
-def validation_line(scored: Summary) -> str:
-    """The medians over all pairs, in one line."""
-    whole = scored.whole
-    named = (("SDRi", whole.sdri), ("SDRg", whole.sdrg), ("wrong class", whole.wrong), ("half", whole.half))
-    told = ", ".join(f"{name} {value:.2f} dB" for name, value in named if value is not None)
-    return f"{told or 'nothing is defined'} (medians of {whole.pairs} pairs)"
+    parts.journal.write(done, "validation", **checked.plain())
+    return checked
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from ontology import Ontology
 LEAST_GAIN: Final = 0.02
 MOST_GAIN: Final = 50.0
 ENERGY_FLOOR: Final = 1e-10
+LEAST_RMS: Final = 1e-4
+"""Segments under -80 dBFS are not lifted to a level: what is in them is rounding."""
 
 Admissible = Callable[[Sequence[str], Sequence[str]], bool]
 """Whether sound with the classes of the second argument may interfere with a target of the first."""
@@ -40,6 +42,12 @@ def other_kin(ontology: Ontology) -> Admissible:
         return not any(a in upwards(b) or b in upwards(a) for a in target for b in other)
 
     return admissible
+
+
+def at_level(segment: torch.Tensor, level_db: float) -> torch.Tensor:
+    """``segment`` ``(samples,)`` scaled to a root mean square of ``level_db`` dBFS."""
+    rms = max(float(segment.square().mean().sqrt()), LEAST_RMS)
+    return segment * (10 ** (level_db / 20) / rms)
 
 
 def partners(

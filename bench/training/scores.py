@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -53,6 +53,18 @@ class Summary:
 
     whole: Line
     classes: tuple[Line, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """For the log: medians over all pairs, and those of each class under ``classes``."""
+        whole = {key: value for key, value in asdict(self.whole).items() if key != "label"}
+        return whole | {"classes": {line.label: asdict(line) for line in self.classes}}
+
+    def line(self) -> str:
+        """The medians over all pairs, in one line."""
+        whole = self.whole
+        named = (("SDRi", whole.sdri), ("SDRg", whole.sdrg), ("wrong class", whole.wrong), ("half", whole.half))
+        told = ", ".join(f"{name} {value:.2f} dB" for name, value in named if value is not None)
+        return f"{told or 'nothing is defined'} (medians of {whole.pairs} pairs)"
 
 
 def score(

@@ -13,13 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from bench.config import ConfigError
 from taggers.query_nets import QueryTagger
 
-_OPEN: Final = ("data", "options", "model")
+_OPEN: Final = ("data", "options", "model", "augment")
 """Sections whose keys the presets need not list; Hydra would want a plus sign before them."""
 _DEVICE: Final = re.compile(r"cpu|cuda(:\d+)?|mps")
-_PATHS: Final = ("out", "query_checkpoint")
+_PATHS: Final = ("out", "query_checkpoint", "publish")
+TAGGING: Final = ("augment", "calibrate", "calibration_share")
+"""What only the training of a tagger is decided by."""
 _FREE: Final = (
     "out", "resume", "until", "device", "memory_gb", "checkpoint_every", "keep", "log_every", "validate_every",
     "validation_limit", "test", "data", "options", "query_checkpoint",
+    "publish", *TAGGING,
 )  # fmt: skip
 """What does not decide the weights, or is held against the clips or the query net themselves."""
 
@@ -60,6 +63,10 @@ class TrainConfig(BaseModel):
     validation_limit: int = Field(default=200, ge=1)
     test: bool = True
     model: dict[str, Any] = Field(default_factory=dict)
+    augment: dict[str, Any] = Field(default_factory=dict)
+    calibrate: int | str | None = None
+    calibration_share: float = Field(default=0.15, gt=0, lt=1)
+    publish: Path | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainConfig:
@@ -79,6 +86,11 @@ class TrainConfig(BaseModel):
         if unknown := sorted(self.options.keys() - known):
             raise ValueError(f"options.{unknown[0]}: neither a data set that is trained on nor the tagger")
         return self
+
+    def said(self) -> list[str]:
+        """Settings that are not at their defaults."""
+        fields = type(self).model_fields.items()
+        return [name for name, field in fields if getattr(self, name) != field.get_default(call_default_factory=True)]
 
     def deciding(self) -> dict[str, Any]:
         """What decides the weights, JSON-ready: a run is only resumed under the same."""

@@ -11,7 +11,7 @@ import torch
 
 from bench.scene import Scene, SceneError
 from bench.training.scores import Score, score
-from bench.training.trainable import Trainable
+from bench.training.trainable import Separating
 from bench.training.validate import wrong_class
 from ontology.targets import Target
 from reports.aggregate import AGGREGATIONS
@@ -30,7 +30,7 @@ class _Asked(Separator):
     context_seconds = _OVERLAP_SECONDS
     needs = frozenset({"condition"})
 
-    def __init__(self, trainable: Trainable, *, segment_seconds: float) -> None:
+    def __init__(self, trainable: Separating, *, segment_seconds: float) -> None:
         self.sample_rate = trainable.sample_rate  # type: ignore[misc]
         self.segment_seconds = segment_seconds
         self._trainable = trainable
@@ -41,7 +41,7 @@ class _Asked(Separator):
 
 
 def trial(
-    trainable: Trainable,
+    trainable: Separating,
     scenes: Sequence[Scene],
     *,
     condition_of: Callable[[Target], torch.Tensor],

@@ -13,8 +13,8 @@ import torch
 from bench.scene import Scene, SceneError, SceneTarget
 from bench.training.anchors import STEP_SECONDS, EnergyAnchors
 from bench.training.conditions import Conditions
-from bench.training.scores import Score, score
-from bench.training.trainable import Trainable
+from bench.training.scores import Score, Summary, score, summary
+from bench.training.trainable import Separating
 from ontology import Target
 
 _BATCH: Final = 16
@@ -70,11 +70,15 @@ class Validation:
     def __len__(self) -> int:
         return len(self._pairs)
 
-    def score(self, trainable: Trainable) -> list[Score]:
+    def score(self, trainable: Separating) -> list[Score]:
         """Separate and score every pair."""
         return [one for first in range(0, len(self), _BATCH) for one in self._batch(trainable, first)]
 
-    def _batch(self, trainable: Trainable, first: int) -> Iterator[Score]:
+    def check(self, trainable: Separating) -> Summary:
+        """Medians over the pairs."""
+        return summary(self.score(trainable))
+
+    def _batch(self, trainable: Separating, first: int) -> Iterator[Score]:
         pairs = self._pairs[first : first + _BATCH]
         mixtures = torch.stack([pair.mixture for pair in pairs]).to(self._device)
         references = torch.stack([pair.reference for pair in pairs]).to(self._device)

@@ -19,7 +19,7 @@ from ontology import Ontology
 from taggers.base import LABELLED
 
 SAMPLE_RATE: Final = 32_000
-CHANNELS: Final = (32, 64, 128, 256, 256)
+CHANNELS: Final = (16, 64, 128, 256, 256)
 """Feature maps of the convolutions."""
 MELS: Final = 64
 WINDOW: Final = 1024

@@ -17,7 +17,7 @@ from reports.blind import RANKED
 from reports.bootstrap import Interval, Resampler
 from reports.loss_split import SPLITS
 
-SCENES: Final = 50
+SCENES: Final = 40
 """Drawn, a fifth of them empty."""
 ORACLE: Final = "labels"
 BASELINE: Final = f"{ORACLE}+half"

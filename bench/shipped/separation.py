@@ -53,20 +53,18 @@ def separation(root: Path, models: Models) -> dict[str, Any]:
 
 
 def _figures(ran: Ran, name: str) -> dict[str, Any]:
-    overall, by_target = ran.board.overall, ran.board.by_target
+    """Both metrics in all and by class, or why there is nothing to tell."""
     found: dict[str, Any] = {}
-    for metric, column in COLUMNS.items():
-        rows = overall.filter((pl.col("separator") == name) & (pl.col("column") == column)).to_dicts()
-        if rows:
-            found[metric] = _told(rows[0])
-    if not found:
-        reasons = ran.board.outcomes.filter((pl.col("separator") == name) & pl.col("reason").is_not_null())["reason"]
-        return {"note": str(reasons[0]) if len(reasons) else "nothing was measured"}
     classes: dict[str, dict[str, Any]] = {}
     for metric, column in COLUMNS.items():
-        for row in by_target.filter((pl.col("separator") == name) & (pl.col("column") == column)).to_dicts():
-            if row["value"] is not None:
-                classes.setdefault(row["target"], {})[metric] = _told(row)
+        of_it = (pl.col("separator") == name) & (pl.col("column") == column) & pl.col("value").is_not_null()
+        for row in ran.board.overall.filter(of_it).to_dicts():
+            found[metric] = _told(row)
+        for row in ran.board.by_target.filter(of_it).to_dicts():
+            classes.setdefault(row["target"], {})[metric] = _told(row)
+    if not found:
+        said = ran.board.outcomes.filter((pl.col("separator") == name) & pl.col("reason").is_not_null())["reason"]
+        return {"note": str(said[0])}
     return found | {"classes": classes}
 
 

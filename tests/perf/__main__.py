@@ -15,6 +15,8 @@ from tests.perf.table import Entry, Task, as_json, markdown, row, tasks
 
 HIERARCHY = "universal source separation by hierarchy, 10 s, the public code's way"
 """The task that has a table of its own: ``tests.perf.uss``."""
+MINI = "mini-tagger and mini-uss on one core"
+"""Another: ``tests.perf.mini``."""
 
 NOTE = (
     "Medians over {rounds} rounds. In a round every contestant runs once, one after the other, each in a fresh process "
@@ -35,13 +37,20 @@ def main() -> None:
         task for task in tasks(long=options.long) if options.only in f"{task.title}, {task.seconds:g} s, {task.peer}"
     ]
     hierarchy = options.only in HIERARCHY
-    if not chosen and not hierarchy:
+    mini = options.only in MINI
+    if not chosen and not hierarchy and not mini:
         parser.error(f"no task contains {options.only!r}")
     if chosen:
         _compare(chosen, rounds=options.rounds, out=options.out)
+    shared = ["--rounds", str(options.rounds), "--out", str(options.out)]
     if hierarchy:
-        more = ["--rounds", str(options.rounds), "--out", str(options.out), *(["--long"] if options.long else [])]
-        subprocess.run([sys.executable, "-m", "tests.perf.uss", *more], check=True)
+        _other("tests.perf.uss", *shared, *(["--long"] if options.long else []))
+    if mini:
+        _other("tests.perf.mini", *shared)
+
+
+def _other(module: str, *options: str) -> None:
+    subprocess.run([sys.executable, "-m", module, *options], check=True)
 
 
 def _compare(chosen: Sequence[Task], *, rounds: int, out: Path) -> None:

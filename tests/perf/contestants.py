@@ -115,6 +115,50 @@ def _separator(name: str) -> Callable[[float, int], Work]:
     return make
 
 
+def mini_classes() -> tuple[str, ...]:
+    """Mids of three classes and of all above them: what a hierarchical separation of a busy street may find."""
+    from ontology import Ontology
+
+    ontology = Ontology.audioset()
+    return tuple(
+        dict.fromkeys(
+            node.mid for name in ("Speech", "Bark", "Rain") for node in ontology.ancestors(name, include_self=True)
+        )
+    )
+
+
+def _mini_tagger(seconds: float, sources: int) -> Work:
+    from taggers.mini.tagger import MiniTagger
+    from taggers.timeline import tag_recording
+
+    tagger = MiniTagger()
+    mono = torch.from_numpy(stems(seconds, sources, 1)[0].sum(axis=0)).float()
+    return lambda: tag_recording(
+        tagger, lambda start, stop: mono[:, start:stop], sample_rate=RATE, samples=mono.shape[1]
+    )
+
+
+def _mini_uss(seconds: float, sources: int) -> Work:
+    import tempfile
+
+    import soundfile
+
+    from bench.analysis.analyze import analyze
+    from bench.analysis.dispatch import Named
+    from bench.analysis.settings import AnalysisSettings
+    from separators.uss.mini import MiniUss
+
+    named, settings = Named("mini-uss", MiniUss()), AnalysisSettings(classes=mini_classes())
+    mono = 0.1 * stems(seconds, sources, 1)[0].sum(axis=0)[0]
+
+    def work() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            soundfile.write(f"{folder}/clip.wav", mono, RATE, subtype="FLOAT")
+            analyze(f"{folder}/clip.wav", out=f"{folder}/out", separators=(named,), settings=settings)
+
+    return work
+
+
 PRIMITIVES: Final = ("hpss", "repet", "repet-sim", "ft2d")
 
 CONTESTANTS: Final[dict[str, Contestant]] = {
@@ -126,6 +170,8 @@ CONTESTANTS: Final[dict[str, Contestant]] = {
     "fast_bss_eval": Contestant(_fast_bss_eval, "fast-bss-eval"),
     "cell": Contestant(_cell),
     "cell with filters": Contestant(_cell_with_filters),
+    "mini-tagger": Contestant(_mini_tagger, warm_seconds=5),
+    "mini-uss": Contestant(_mini_uss, warm_seconds=5),
     **{name: Contestant(_separator(name), sources=1, warm_seconds=5) for name in PRIMITIVES},
     **{f"nussl-{name}": Contestant(_separator(f"nussl-{name}"), "nussl", 1, 5) for name in PRIMITIVES},
 }

@@ -18,23 +18,23 @@ from typing import Any, Final
 
 import torch
 
-from bench.analysis.dispatch import prepare
 from bench.plugins import PluginError
 from bench.progress import spinner
 from bench.shipped.blind import blind
 from bench.shipped.clips import fold_clips
 from bench.shipped.figures import ShippedError
-from bench.shipped.harness import SEPARATOR, Models
+from bench.shipped.harness import SEPARATOR, TAGGER, Models
 from bench.shipped.hearing import open_ear
 from bench.shipped.pictures import draw_by_class, draw_confusion
 from bench.shipped.scaling import scaling
 from bench.shipped.separation import separation
 from bench.shipped.speech import speech
 from bench.shipped.speed import speed
-from bench.shipped.spot import make_clips, spot_separator, spot_tagger
+from bench.shipped.spot import fold_pairs, held_out_pairs, make_clips, spot_separator, spot_tagger
 from bench.shipped.tables import markdown
 from bench.shipped.tagging import tagging
 from separators.base import Unavailable
+from separators.uss.mini import MiniUss
 from taggers.mini.tagger import WEIGHTS
 
 PARTS: Final = ("tagger", "separator", "blind", "voicebank", "speed", "spot")
@@ -68,7 +68,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "blind": lambda tell: blind(_given(asked.esc50, "--esc50"), models),
         "voicebank": lambda tell: speech(_given(asked.voicebank, "--voicebank"), models),
         "speed": lambda tell: speed(fold_clips(_given(asked.esc50, "--esc50")), models),
-        "spot": lambda tell: _spot(models),
+        "spot": lambda tell: _spot(models, asked.esc50),
     }
     figures: dict[str, Any] = {"made": _made()}
     for name in asked.only:
@@ -100,16 +100,19 @@ def write(figures: dict[str, Any], out: Path) -> list[Path]:
     return written
 
 
-def _spot(models: Models) -> dict[str, Any]:
+def _spot(models: Models, esc50: Path | None) -> dict[str, Any]:
     """Figures of a few clips that any machine can make, each model's own."""
-    ear = open_ear(models.tagger or WEIGHTS)
+    models.check(TAGGER, SEPARATOR)
     with tempfile.TemporaryDirectory() as scratch:
         clips = make_clips(Path(scratch) / "rendered")
-    found = {"tagger": spot_tagger(ear, clips)}
-    ready, notes = prepare((SEPARATOR,), options=models.options(SEPARATOR))
-    if notes:
-        raise ShippedError("; ".join(notes))
-    return found | {"separator": spot_separator(ready[0].separator, clips)}
+    separator = MiniUss(**models.options(SEPARATOR).get(SEPARATOR, {}), dtype="float32")
+    found = {
+        "tagger": spot_tagger(open_ear(models.tagger or WEIGHTS), clips),
+        "separator": spot_separator(separator, held_out_pairs(clips)),
+    }
+    if esc50 is not None:
+        found["separator"] |= {"fold4": spot_separator(separator, fold_pairs(esc50))}
+    return found
 
 
 def _given(folder: Path | None, option: str) -> Path:

@@ -14,6 +14,8 @@ from bench.run import RunError, run
 from bench.shipped.figures import ShippedError
 from reports.results import Results
 from reports.tables import Board, boards
+from separators.uss.mini import WEIGHTS as SEPARATOR_WEIGHTS
+from taggers.mini.tagger import WEIGHTS as TAGGER_WEIGHTS
 
 TAGGER: Final = "mini-tagger"
 SEPARATOR: Final = "mini-uss"
@@ -36,6 +38,17 @@ class Models:
         given = {name: {key: str(path) for key, path in paths.items() if path} for name, paths in every.items()}
         return {name: options for name, options in given.items() if options and name in names}
 
+    def check(self, *names: str) -> None:
+        """Raise ShippedError where weights of one of the two that are among ``names`` are not there.
+
+        ``mini-uss`` hears with ``mini-tagger``, and needs the weights of both.
+        """
+        tagger, separator = self.tagger or TAGGER_WEIGHTS, self.separator or SEPARATOR_WEIGHTS
+        for name, paths in {TAGGER: (tagger,), SEPARATOR: (tagger, separator)}.items():
+            absent = [path for path in paths if name in names and not path.is_file()]
+            if absent:
+                raise ShippedError(f"{absent[0]}: no such weights; train them with `stemtree train`, or name others")
+
 
 @contextmanager
 def finished(models: Models, *, names: tuple[str, ...], data: Mapping[str, Path], **config: Any) -> Iterator[Ran]:
@@ -50,6 +63,7 @@ def finished(models: Models, *, names: tuple[str, ...], data: Mapping[str, Path]
     Raises:
         ShippedError: it cannot start, or one of ``names`` came to nothing in some cell.
     """
+    models.check(*names)
     options = {**models.options(*names), **config.pop("options", {})}
     with tempfile.TemporaryDirectory() as scratch:
         try:

@@ -54,10 +54,8 @@ def open_ear(checkpoint: Path) -> Ear:
     """Load a tagger.
 
     Raises:
-        ShippedError: there are no such weights, or they are of another network.
+        ShippedError: they cannot be read, or are of another network.
     """
-    if not checkpoint.is_file():
-        raise ShippedError(f"{checkpoint}: no such weights; train them (`stemtree train tagger`), or name others")
     try:
         _, description, _ = load(checkpoint)
         tagger = MiniTagger(checkpoint=checkpoint)

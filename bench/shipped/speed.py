@@ -18,7 +18,6 @@ from bench.analysis.dispatch import prepare
 from bench.analysis.request import make_tagger
 from bench.memory import PeakMemory
 from bench.shipped.clips import Clip, levelled
-from bench.shipped.figures import ShippedError
 from bench.shipped.harness import SEPARATOR, TAGGER, Models
 from taggers.mini.network import SAMPLE_RATE
 from taggers.timeline import tag_recording
@@ -34,13 +33,12 @@ def speed(clips: list[Clip], models: Models) -> dict[str, Any]:
     depths 1 to 3, files included. The recording is made of ``clips``, two at a time. Each runs once before it is timed.
 
     Raises:
-        ShippedError: a model cannot be had.
+        ShippedError: weights are not there.
     """
+    models.check(TAGGER, SEPARATOR)
     audio = recording(clips, max(TAGGED_SECONDS, *SEPARATED_SECONDS))
     tagger = make_tagger(TAGGER, models.options(TAGGER).get(TAGGER, {}))
-    separators, notes = prepare((SEPARATOR,), options=models.options(SEPARATOR))
-    if notes:
-        raise ShippedError("; ".join(notes))
+    separators, _ = prepare((SEPARATOR,), options=models.options(SEPARATOR))
 
     def read(start: int, stop: int) -> torch.Tensor:
         return audio[None, start:stop]

@@ -26,7 +26,7 @@ from bench.shipped.hearing import Heard, _truth, hear, open_ear
 from bench.shipped.parts import BetterPart
 from bench.shipped.scaling import scaling
 from bench.shipped.separation import crossed_figures, crossed_rows
-from bench.shipped.spot import spot_separator
+from bench.shipped.spot import held_out_pairs, spot_separator
 from ontology import Ontology, Target
 from separators.base import Context, Query
 from separators.hpss import HPSS
@@ -405,11 +405,13 @@ def test_speech_in_noise_is_held_against_the_noisy_input(
 
 
 def test_few_held_out_clips_are_a_figure_that_moves_with_the_weights(weights: dict[str, Path]) -> None:
-    clips = {"held_out": [clip(name, name, seconds=1.0, seed=place) for place, name in enumerate(CATEGORIES.values())]}
-    separator = mini.MiniUss(checkpoint=str(weights["separator"]), query_net=str(weights["tagger"]))
-    found = spot_separator(separator, clips)
+    clips = [clip(name, name, seconds=1.0, seed=place) for place, name in enumerate((*CATEGORIES.values(), "Rain"))]
+    pairs = held_out_pairs({"held_out": clips})
+    assert sorted(one.name for pair in pairs for one in pair) == sorted(CATEGORIES.values())
+    separator = mini.MiniUss(checkpoint=str(weights["separator"]), query_net=str(weights["tagger"]), dtype="float32")
+    found = spot_separator(separator, pairs)
     assert found["mixtures"] == 2
-    assert found == spot_separator(separator, clips)
+    assert found == spot_separator(separator, pairs)
     assert all(np.isfinite(value) for value in found.values())
 
 

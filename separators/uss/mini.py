@@ -19,6 +19,7 @@ from separators.uss.checkpoint import SUFFIX, describe_checkpoint
 from separators.uss.description import Description
 from separators.uss.engine import Precision
 from separators.uss.separator import UssClasses
+from taggers.mini.tagger import WEIGHTS as TAGGER
 from taggers.query_nets import class_mask
 
 WEIGHTS: Final = Path(__file__).with_name("mini-uss.safetensors")
@@ -45,10 +46,10 @@ class MiniUss(UssClasses):
             ValueError: a file does not hold weights of these networks, or the separator was trained with another
                 tagger; the message names it.
         """
-        for path in (checkpoint, query_net):
-            if path is not None and not Path(path).expanduser().is_file():
-                raise Unavailable(f"no weights at {path}: name a file that `stemtree train` wrote")
         weights = Path(checkpoint).expanduser() if checkpoint is not None else WEIGHTS
+        for path in (weights, Path(query_net).expanduser() if query_net is not None else TAGGER):
+            if not path.is_file():
+                raise Unavailable(f"no weights at {path}: give the path of a file that `stemtree train` wrote")
         described = _described(weights)
         super().__init__(checkpoint=str(weights), query_net=query_net, threshold=0.0, dtype=dtype)
         ontology = Ontology.audioset()

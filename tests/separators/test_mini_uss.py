@@ -148,7 +148,7 @@ def test_weights_that_are_not_there_or_do_not_describe_themselves_are_named(
     other = tmp_path / "other.pth"
     torch.save({}, other)
     with pytest.raises(ValueError, match=r"other\.pth: is no \.safetensors file"):
-        MiniUss(checkpoint=str(other))
+        MiniUss(checkpoint=str(other), query_net=options["query_net"])
 
 
 def test_it_passes_the_conformance_checks(options: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""``stemtree train``: train a separator family on weakly labelled clips."""
+"""``stemtree train``: train a separator family or a tagger on weakly labelled clips."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ if TYPE_CHECKING:
 
 INTERRUPTED: Final = 130
 
-TRAIN_HELP: Final = """Train FAMILY (uss) on weakly labelled clips; OVERRIDES are NAME=VALUE in Hydra's grammar.
+TRAIN_HELP: Final = """Train FAMILY (uss, tagger) on weakly labelled clips; OVERRIDES are NAME=VALUE in Hydra's grammar.
 
 \b
   stemtree train uss preset=small data.esc50=PATH out=DIR
   stemtree train uss data.clips=PATH out=DIR device=cuda
   stemtree train uss preset=published data.audioset=PATH out=DIR
+  stemtree train tagger preset=mini data.esc50=PATH data.rendered=auto calibrate=3 out=DIR
 
 \b
-  preset                 default, small (minutes on a CPU), published (the paper's recipe)
+  preset                 default, small (minutes on a CPU), published (the paper's recipe); mini of the tagger
   data.clips             a folder CLASS/CLIP.wav, or a CSV with path,labels
   data.audioset          AudioSet as downloaded: segment lists and clips
+  data.rendered          rendered instruments, speech and noises; auto makes them first
   data.NAME              the sources of a data set (see `stemtree list datasets`)
   out, resume            folder of the run; resume=true goes on from its newest checkpoint
   query                  labels (no tagger needed), at_soft or embedding (PANNs)
@@ -30,6 +32,8 @@ TRAIN_HELP: Final = """Train FAMILY (uss) on weakly labelled clips; OVERRIDES ar
   steps, until           how long to train; where to stop for now
   batch, seed, device    of one process; `accelerate launch` starts several
   model.KEY              sizes, optimiser, schedule, precision of the family
+  augment.KEY, calibrate of the tagger: how clips are mixed; the split that thresholds are chosen on
+  publish                PATH.safetensors: weights in half precision, with a card, once all is done
 
 Ctrl-C ends after the step in hand, with a checkpoint. Every setting and its default: bench/conf/train.yaml.
 """
@@ -39,7 +43,7 @@ Ctrl-C ends after the step in hand, with a checkpoint. Every setting and its def
 @click.argument("family")
 @click.argument("overrides", nargs=-1)
 def train(family: str, overrides: tuple[str, ...]) -> None:
-    """Train a separator."""
+    """Train a separator or a tagger."""
     from bench.progress import spinner
     from bench.train import train as run
     from bench.training.settings import compose

@@ -23,6 +23,7 @@ from bench.training.follow import follow
 from bench.training.heldout import hold_out
 from bench.training.launch import Launch, launch
 from bench.training.mixer import anything, other_kin
+from bench.training.publish import publish
 from bench.training.report import RunReport, few, told
 from bench.training.scores import Score, Summary, summary
 from bench.training.settings import TAGGING, TrainConfig
@@ -96,11 +97,14 @@ def train(family: str, config: TrainConfig, *, tell: Tell | None = None, say: Te
     if not config.resume and (config.out / "checkpoints").is_dir():
         raise TrainError(f"{config.out}: holds a run already; say resume=true to go on with it, or name another folder")
     here.wait()
-    return (
+    report: RunReport = (
         train_tagger(config, here, tell=tell, say=say)
         if family == TAGGER
         else _train_separator(kind, config, here, tell=tell, say=say)
     )
+    if config.publish is not None and report.finished and report.main:
+        say(f"published, with its card: {publish(config.out, config.publish)}")
+    return report
 
 
 def _train_separator(kind: Any, config: TrainConfig, here: Launch, *, tell: Tell, say: Tell) -> TrainReport:

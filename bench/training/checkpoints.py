@@ -33,6 +33,7 @@ class Checkpoints:
         """Keep the last ``keep`` checkpoints, or all; ``settings`` and ``clips`` are what a resumed run must share."""
         self._out, self._keep = out, keep
         self._folder = out / "checkpoints"
+        self.settings: Final = settings
         self._settings, self._clips = json.dumps(settings, sort_keys=True), clips
 
     def steps(self) -> list[int]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import torch
+
+from bench.provenance import provenance
 from bench.training import loop
 from bench.training.card import CARD, write_card
 from bench.training.clips import TrainingData
@@ -34,11 +37,20 @@ def follow(
         done = parts.checkpoints.restore(parts.trainable, parts.optimiser) if resume else 0
         if parts.launch.rank == 0:
             config.out.mkdir(parents=True, exist_ok=True)
-            parts = replace(parts, journal=Journal(config.out, done=done))
-            write_card(config.out / CARD, config, parts.trainable, sources)
+            log = Journal(config.out, done=done)
+            log.write(done, "machine", **_machine(config))
+            parts = replace(parts, journal=log)
+            write_card(config.out / CARD, config, parts.trainable, sources, settings=parts.checkpoints.settings)
         done = loop.run(config, parts, done=done, tell=tell, say=say)
     except ValueError as error:
         raise error if isinstance(error, TrainError) else TrainError(str(error)) from error
     finally:
         parts.batches.close()
     return parts, done
+
+
+def _machine(config: TrainConfig) -> dict[str, Any]:
+    made = provenance()
+    facts = {name: made[name] for name in ("cpu", "cores", "python", "commit")}
+    gpu = made["gpu"] if config.device.startswith("cuda") else None
+    return {**facts, "gpu": gpu, "threads": torch.get_num_threads(), "torch": torch.__version__}

@@ -18,6 +18,11 @@ _CURVES: Final = (
     ("sdrg", "SDRg", "s-"),
     ("wrong", "SDRi, wrong class", "^-"),
 )
+_TAGGER_CURVES: Final = (
+    ("map", "mAP", "o-"),
+    ("accuracy", "accuracy", "x--"),
+    ("map_of_two", "mAP, two at once", "s-"),
+)
 
 
 class Journal:
@@ -48,16 +53,21 @@ class Journal:
         self._since = now
 
     def records(self) -> list[dict[str, Any]]:
-        """All records so far; a line that was cut off is passed over."""
-        if not self._path.is_file():
-            return []
-        found = []
-        for line in self._path.read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-        return found
+        """All records so far."""
+        return read(self._path)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The records of a log, none where there is no file; a line that was cut off is passed over."""
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
 
 
 def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
@@ -70,13 +80,14 @@ def draw(records: Sequence[dict[str, Any]], path: Path) -> None:
     left, right = figure.subplots(1, 2)
     left.plot([record["step"] for record in losses], [record["loss"] for record in losses], linewidth=1)
     left.set(xlabel="step", ylabel="loss", title="Training", yscale="log")
-    for key, label, style in _CURVES:
+    tagger = any("map" in record for record in checks)
+    for key, label, style in _TAGGER_CURVES if tagger else _CURVES:
         points = [(record["step"], record[key]) for record in checks if record.get(key) is not None]
         if points:
             right.plot(*zip(*points, strict=True), style, markersize=4, linewidth=1, label=label)
     right.axhline(0, linewidth=0.8, color="0.5")
-    right.set(xlabel="step", ylabel="dB, median over pairs", title="Validation")
-    if checks:
+    right.set(xlabel="step", ylabel="share" if tagger else "dB, median over pairs", title="Validation")
+    if right.get_legend_handles_labels()[0]:
         right.legend(frameon=False)
     figure.savefig(path, format="svg")
 

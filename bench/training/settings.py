@@ -22,7 +22,7 @@ TAGGING: Final = ("augment", "calibrate", "calibration_share")
 _FREE: Final = (
     "out", "resume", "until", "device", "memory_gb", "checkpoint_every", "keep", "log_every", "validate_every",
     "validation_limit", "test", "data", "options", "query_checkpoint",
-    "publish", *TAGGING,
+    "publish", "overrides", *TAGGING,
 )  # fmt: skip
 """What does not decide the weights, or is held against the clips or the query net themselves."""
 
@@ -67,6 +67,8 @@ class TrainConfig(BaseModel):
     calibrate: int | str | None = None
     calibration_share: float = Field(default=0.15, gt=0, lt=1)
     publish: Path | None = None
+    overrides: tuple[str, ...] = ()
+    """What was said, in the words of the command line."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainConfig:
@@ -80,6 +82,8 @@ class TrainConfig(BaseModel):
             for name in ("query_tagger", "query_scaled", "query_masked"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name}={getattr(self, name)}: asks of probabilities; say query=at_soft")
+        if self.publish is not None and self.publish.suffix != ".safetensors":
+            raise ValueError(f"publish={self.publish}: a file of weights ends on .safetensors")
         if self.level_db is not None and self.level_db[0] > self.level_db[1]:
             raise ValueError("level_db: the lower bound comes first")
         known = {*self.data, self.tagger.rpartition(":")[2]}
@@ -118,7 +122,7 @@ def compose(overrides: Sequence[str]) -> TrainConfig:
     if plain["out"] is None:
         raise ConfigError("out: name the folder of the run, e.g. out=stemtree-out/uss")
     try:
-        return TrainConfig.model_validate(plain)
+        return TrainConfig.model_validate({**plain, "overrides": tuple(overrides)})
     except ValidationError as error:
         raise ConfigError(told(error)) from error
 
@@ -146,7 +150,7 @@ def _prepare(override: str) -> str:
 
 def _explain(error: Exception, overrides: Sequence[str]) -> str:
     """One line for what Hydra could not do, with the nearest setting or preset."""
-    settings = [*TrainConfig.model_fields, "preset"]
+    settings = [*(name for name in TrainConfig.model_fields if name != "overrides"), "preset"]
     presets = sorted(path.stem for path in (Path(__file__).parents[1] / "conf" / "train").glob("*.yaml"))
     for override in overrides:
         name, equals, value = override.partition("=")

@@ -146,11 +146,14 @@ def _calibrate(
     path = out / THRESHOLDS
     if path.is_file():
         return _read_thresholds(path, key)
+    if not config.resume and (out / "checkpoints").is_dir():
+        raise TrainError(f"{config.out}: holds a run already; say resume=true to go on with it, or name another folder")
     kept, held = left_out(config, sources)
-    resume = config.resume and (out / "checkpoints").is_dir()
     say(f"calibration: {len(held)} clips are left out of a network of its own, in {out}")
     own = config.model_copy(update={"out": out, "test": False, "publish": None})
-    parts, report = _run(own, kept, held, classes, {}, here, resume=resume, notes=[], test=False, tell=tell, say=say)
+    parts, report = _run(
+        own, kept, held, classes, {}, here, resume=config.resume, notes=[], test=False, tell=tell, say=say
+    )
     if not report.finished:
         return report
     chosen, absent = calibrated(parts.trainable, held, memory_bytes=config.memory_gb * 2**30, tell=tell)

@@ -21,8 +21,13 @@ class Outcome:
     pair: Figures
 
     def plain(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {"single": self.single.plain(), "pair": self.pair.plain()}
+        """JSON-ready: the means, then all figures of both."""
+        means = {
+            "map": self.single.mean_average_precision,
+            "accuracy": self.single.accuracy,
+            "map_of_two": self.pair.mean_average_precision,
+        }
+        return {**means, "single": self.single.plain(), "pair": self.pair.plain()}
 
     def line(self) -> str:
         """The means, in one line."""

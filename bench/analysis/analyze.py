@@ -22,6 +22,7 @@ from bench.analysis.flac import MOST_CHANNELS, MOST_HZ, FlacWriter
 from bench.analysis.recording import Recording, open_recording
 from bench.analysis.settings import USS_WRITE_ABOVE, AnalysisSettings
 from bench.analysis.tree import SCENE_FILE, ClassEntry, RecordingEntry, SceneTree, Span
+from bench.analysis.untold import untold
 from bench.analysis.walk import Detection, Heard, detect, force
 from bench.progress import spinner, track
 from ontology import Node, Ontology
@@ -126,7 +127,11 @@ def analyze(
             classes=tuple(_with_level(entry, writers, mixture) for entry in entries),
             residual=_place(residual),
             residual_gain=residual.gain,
-            notes=(*notes, *_notes(work, [*writers.values(), mixture, residual])),
+            notes=(
+                *notes,
+                *untold(heard, tagger_name or "the tagger"),
+                *_notes(work, [*writers.values(), mixture, residual]),
+            ),
         )
         _publish(scratch, out, tree)
     return tree
@@ -193,7 +198,9 @@ def _hear(
             context=TagContext(seed=settings.seed, device=device, annotation=annotation),
             progress=lambda done, total: tell(f"{done} of {total} segments"),
         )
-    return detect(timeline, settings, thresholds=tagger.thresholds())
+    # A threshold that somebody set comes before calibrated ones.
+    chosen = "threshold" in settings.model_fields_set
+    return detect(timeline, settings, thresholds=None if chosen else tagger.thresholds())
 
 
 def _extract(work: _Work, context: Context) -> tuple[dict[str, str], dict[str, FlacWriter]]:
@@ -316,9 +323,6 @@ def _with_level(entry: ClassEntry, writers: dict[str, FlacWriter], mixture: Flac
 
 
 def _notes(work: _Work, writers: Sequence[FlacWriter]) -> Iterator[str]:
-    if work.heard.unknown:
-        names = ", ".join(node.name for node in work.heard.unknown)
-        yield f"the tagger cannot tell, at times or ever, {len(work.heard.unknown)} of the classes asked for: {names}"
     for writer in writers:
         if writer.gain != 1:
             level = -20 * math.log10(writer.gain)

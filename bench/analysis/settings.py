@@ -29,7 +29,7 @@ class AnalysisSettings(BaseModel):
         default=0.2,
         gt=0,
         le=1,
-        description="a class is on from this score; where the tagger has a calibrated one, that",
+        description="a class is on from this score; where it was not set and the tagger has a calibrated one, that",
     )
     off_threshold: float | None = Field(
         default=None, ge=0, description="once on, it stays on until its score falls below this; none: half of threshold"

@@ -43,7 +43,8 @@ class Heard:
     """What was detected in a recording.
 
     ``detections`` are the active classes that the settings ask for, and ``active`` all active ones; ``unknown`` are
-    those asked for that are not active, but cannot be told at all times. All are in walking order.
+    those asked for that are not active, but cannot be told at all times. All are in walking order. ``told`` are the
+    classes that can be told at some time while none below them can.
     """
 
     seconds: float
@@ -51,6 +52,7 @@ class Heard:
     detections: tuple[Detection, ...]
     active: tuple[Node, ...]
     unknown: tuple[Node, ...]
+    told: tuple[Node, ...] = ()
 
 
 def walk(active: Callable[[Node], bool]) -> Iterator[Visit]:
@@ -162,7 +164,13 @@ def _heard(grid: Steps, active: Mapping[str, np.ndarray], settings: AnalysisSett
     unknown = tuple(
         node for node in Ontology.audioset() if untold[node.row] and not sounding[node.mid] and _asked(node, settings)
     )
-    return Heard(grid.seconds, grid.step_seconds, detections, tuple(found), unknown)
+    tellable = known.any(axis=0)
+    told = tuple(
+        node
+        for node in Ontology.audioset().walk()
+        if tellable[node.row] and not any(tellable[child.row] for child in node.children)
+    )
+    return Heard(grid.seconds, grid.step_seconds, detections, tuple(found), unknown, told)
 
 
 def _detect_as_uss(timeline: Timeline, settings: AnalysisSettings) -> Heard:

@@ -182,6 +182,36 @@ def test_what_the_tagger_cannot_tell_and_what_could_not_be_had_stand_in_the_note
     assert "1 of the classes asked for: Male speech, man speaking" in tree.notes[1]
 
 
+class Hears(Tagger):
+    """Speech and a guitar with a score of 0.3 throughout, with calibrated thresholds, and nothing else at all."""
+
+    def tag(self, waveforms: torch.Tensor, *, context: TagContext) -> Tags:
+        rows = torch.full((len(waveforms), len(ONTO)), torch.nan)
+        for name in ("Speech", "Guitar"):
+            rows[:, [node.row for node in ONTO.ancestors(name, include_self=True)]] = 0.3
+        return Tags(probabilities=rows, known=~torch.isnan(rows).any(dim=0))
+
+    def thresholds(self) -> torch.Tensor:
+        return torch.full((len(ONTO),), 0.5)
+
+
+def test_many_classes_that_the_tagger_cannot_tell_are_counted_and_those_that_it_tells_named(clip: Path) -> None:
+    (note,) = (note for note in run(clip, HALF, tagger=Hears(), tagger_name="few").notes if "cannot tell" in note)
+    asked = [node for node in ONTO if node.depth in (1, 2, 3)]
+    told = {node.mid for name in ("Speech", "Guitar") for node in ONTO.ancestors(name, include_self=True)}
+    count = sum(node.mid not in told for node in asked)
+    assert f"few cannot tell, at times or ever, {count} of the classes asked for" in note
+    assert "it tells Speech; Guitar, and the classes above these" in note
+    assert "stemtree card few" in note
+    assert len(note) < 300
+
+
+def test_a_threshold_that_was_set_comes_before_calibrated_ones(clip: Path) -> None:
+    assert not run(clip, HALF, tagger=Hears()).classes
+    names = by_name(run(clip, HALF, tagger=Hears(), settings=AnalysisSettings(threshold=0.2)))
+    assert {"Speech", "Music"} <= names.keys()
+
+
 def test_without_a_tagger_the_classes_asked_for_are_active_throughout(clip: Path) -> None:
     tree = run(clip, separator(echo), tagger=None, settings=AnalysisSettings(classes=("Hiss",)))
     (entry,) = tree.classes

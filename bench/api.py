@@ -86,7 +86,8 @@ def analyze(
         path: a recording that soundfile or ffmpeg reads.
         out: a new or empty folder; with ``force`` also that of an earlier analysis, which is replaced.
         tagger: a plug-in's name or ``module:object``. None takes ``labels`` where they are given, no tagger where
-            ``settings`` name classes (they count as sounding throughout), and ``panns-sed`` elsewhere.
+            ``settings`` name classes (they count as sounding throughout), and ``mini-tagger`` elsewhere, or
+            ``panns-sed`` under the preset ``uss``.
         separators: in order of preference; none takes the default.
         labels: what sounds when, for a tagger that repeats it: an annotation or the path of a CSV file.
         preset: ``uss`` decides as the public USS code does.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from bench.commands_analyze import analyze
+from bench.commands_card import card
 from bench.commands_check import check
 from bench.commands_data import data
 from bench.commands_query import query
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RESULTS: Final = Path("stemtree-out/results")
 DEFAULT_SITE: Final = Path("stemtree-out/site")
+DEMO_SONG: Final = "Night Bus - Count the Streetlights"
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 LOG_WIDTH: Final = 160
@@ -82,6 +84,7 @@ def main() -> None:
 
 
 main.add_command(analyze)
+main.add_command(card)
 main.add_command(check)
 main.add_command(data)
 main.add_command(query)
@@ -92,9 +95,9 @@ main.add_command(train)
 @click.option("--out", type=_FOLDER, default=Path("stemtree-out"), show_default=True, help="Folder for all output.")
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; one per core unless said.")
 def demo(out: Path, workers: int | None) -> None:
-    """Run embedded data with the classes given, then blind scenes of it, and build the leaderboard."""
+    """Run embedded data with the classes given, then blind scenes of it; take a song apart; build the leaderboard."""
     problems = 0
-    for suite in ("demo", "scenes"):
+    for suite in ("demo", "scenes", "listening"):
         overrides = [f"suite={suite}", f"results={out / 'results'}"]
         if workers:
             overrides.append(f"executor.workers={workers}")
@@ -102,7 +105,9 @@ def demo(out: Path, workers: int | None) -> None:
         _say_summary(out / "results", report.run)
         _say_report(report, out / "results")
         problems += len(report.problems)
-    click.echo(str(_build(out / "results", out / "site").resolve()))
+    page = _take_apart(out / "scene")
+    click.echo(str(page.resolve()))
+    click.echo(str(_build(out / "results", out / "site", scene=page).resolve()))
     if problems:
         raise click.exceptions.Exit(2)
 
@@ -115,7 +120,7 @@ _RUN_HELP: Final = """Run separators on data sets; OVERRIDES are NAME=VALUE in H
 
 \b
   separators, datasets   names (see `stemtree list`), or module:object; `mini` is the embedded data
-  suite                  a list of both: demo, primitives, scenes
+  suite                  a list of both: demo, primitives, scenes, listening
   protocol               query (default): the classes are known; scene: blind scenes, of which only the mixture is given
   taggers, parsers       of blind scenes: each tagger with each separator is a system, 'nmf>hpss' are two in order of
                          preference; parsers are systems by themselves
@@ -321,10 +326,26 @@ def _run(overrides: tuple[str, ...] | list[str]) -> RunReport:
     return run_config(compose(overrides))
 
 
-def _build(folder: Path, out: Path, run_name: str | None = None) -> Path:
+def _take_apart(out: Path) -> Path:
+    """Analyse a song of the embedded data in which speech, drums, bass and vibraphone come and go; returns the page."""
+    from tempfile import TemporaryDirectory
+
+    from bench.analysis.request import analyze_recording
+    from bench.datasets.mini import default_folder, parts
+    from leaderboard.scene_page import PAGE
+
+    mixture = parts(default_folder())["musdb18"] / "test" / DEMO_SONG / "mixture.wav"
+    with TemporaryDirectory() as scratch:
+        song = Path(scratch) / f"{DEMO_SONG}.wav"  # the page has the name of the file
+        shutil.copyfile(mixture, song)
+        analyze_recording(song, out, force=True)
+    return out / PAGE
+
+
+def _build(folder: Path, out: Path, run_name: str | None = None, *, scene: Path | None = None) -> Path:
     from leaderboard import build
 
-    return build(folder, out, run=run_name)
+    return build(folder, out, run=run_name, scene=scene)
 
 
 def _say_json(folder: Path, run_name: str | None) -> None:

@@ -30,9 +30,12 @@ AUDIO is whatever soundfile or ffmpeg reads. It comes first, before options that
   stemtree analyze band.mp3 --out band --classes Guitar "Drum kit" Singing
   stemtree analyze band.mp3 --out band --labels events.csv --depths 1,2,3
   stemtree analyze street.wav --out street --queries queries
+  stemtree analyze street.wav --out street --tagger panns-sed
 
 Without --tagger the classes of --classes count as sounding throughout, and those of --labels as it says; without
-either, panns-sed listens, once its weights are there. --queries asks uss-query for the classes of its files.
+either, mini-tagger listens. It comes with stemtree and tells a few classes of the 632, which a note names: of all
+others it says nothing. panns-sed tells 527, and downloads its weights. --queries asks uss-query for the classes of its
+files.
 """
 
 
@@ -66,10 +69,14 @@ def _spread(arguments: Sequence[str]) -> Iterator[str]:
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the result.")
 @click.option("--tagger", help="Who listens: a name (see `stemtree list taggers`) or module:object.")
 @click.option(
-    "--separator", "separators", multiple=True, metavar="S ...", help="In order of preference [repet-sim hpss]."
+    "--separator",
+    "separators",
+    multiple=True,
+    metavar="S ...",
+    help="In order of preference [mini-uss repet-sim hpss].",
 )
 @click.option("--depths", multiple=True, metavar="N ...", help="Depths of the ontology to extract [1 2 3].")
-@click.option("--threshold", type=float, help="Score from which a class sounds, 0 to 1 [0.2].")
+@click.option("--threshold", type=float, help="Score from which a class sounds, 0 to 1 [the tagger's own, or 0.2].")
 @click.option("--classes", multiple=True, metavar="NAME ...", help="These classes alone, at whatever depth.")
 @click.option("--labels", type=click.Path(path_type=Path), help="What sounds when: a CSV file with start,end,class.")
 @click.option(

@@ -80,7 +80,7 @@ def _cases(plugin: str, options: dict[str, Any], device: str, seconds: float) ->
     from taggers.conformance.isolation import Recipe
     from taggers.conformance.tagging import TaggerSubject
 
-    named = _kind_of(plugin)
+    named = kind_of(plugin)
     path, found = resolve(named, plugin), load(named, plugin)
     for noun, base, subject, checks in (
         ("separator", Separator, SeparatorSubject, SEPARATOR_CHECKS),
@@ -96,7 +96,7 @@ def _cases(plugin: str, options: dict[str, Any], device: str, seconds: float) ->
     raise PluginError(f"{plugin}: {found!r} is not a class derived from Separator, Parser or Tagger")
 
 
-def _kind_of(plugin: str) -> Any:
+def kind_of(plugin: str) -> Any:
     """The kind of an installed plug-in by its name; of module:object the class says it."""
     from bench.plugins import PluginError, names
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import jinja2
 import polars as pl
@@ -27,7 +29,14 @@ _FIRST_COLUMNS: Final = 6
 """Figures that the overview shows of a data set: as many as stand side by side on a screen 1,280 px wide."""
 
 
-def build(results: Path, out: Path, *, run: str | None = None, title: str = "stemtree leaderboard") -> Path:
+def build(
+    results: Path,
+    out: Path,
+    *,
+    run: str | None = None,
+    title: str = "stemtree leaderboard",
+    scene: Path | None = None,
+) -> Path:
     """Build the site of a results folder in ``out`` and return the path of its ``index.html``.
 
     The same results give the same bytes. Only files that differ are written; what an earlier build left and this one
@@ -38,6 +47,7 @@ def build(results: Path, out: Path, *, run: str | None = None, title: str = "ste
         out: a new or empty folder, or that of an earlier build.
         run: show this run alone; else the newest result of every separator and scene over all runs.
         title: heading of the site.
+        scene: page of a recording that was analysed, for the index to link to; it stays where it is.
 
     Raises:
         ResultsError: the results cannot be read, or there is no such run.
@@ -46,7 +56,7 @@ def build(results: Path, out: Path, *, run: str | None = None, title: str = "ste
     folder = SiteFolder(out)
     site = read(Results(results), run=run, title=title)
     pages = _Pages(site, folder)
-    pages.index()
+    pages.index(_reference(scene, out))
     pages.separators()
     pages.metrics()
     pages.reported()
@@ -81,10 +91,13 @@ class _Pages:
         root = "../" * path.count("/")
         self.folder.add(path, self.environment.get_template(template).render(root=root, path=path, **values))
 
-    def index(self) -> None:
+    def index(self, scene: str | None) -> None:
         """The overall page, and one page per data set."""
         self._add(
-            "index.html", "index.html", overall=[(board, table.first(_FIRST_COLUMNS)) for board, table in self.overall]
+            "index.html",
+            "index.html",
+            overall=[(board, table.first(_FIRST_COLUMNS)) for board, table in self.overall],
+            scene=scene,
         )
         for board, table in self.overall:
             self._add(
@@ -169,6 +182,13 @@ class _Pages:
                 configuration=flatten(manifest.configuration),
                 provenance=flatten(manifest.provenance),
             )
+
+
+def _reference(page: Path | None, out: Path) -> str | None:
+    """Where a page lies as seen from ``out``, for a link."""
+    if page is None:
+        return None
+    return quote(Path(os.path.relpath(page.resolve(), out.resolve())).as_posix())
 
 
 def web_address(url: str | None) -> str | None:

@@ -21,10 +21,13 @@ from taggers.base import Annotation, Tagger
 if TYPE_CHECKING:
     import torch
 
-DEFAULT_TAGGER: Final = "panns-sed"
-DEFAULT_SEPARATORS: Final = ("repet-sim", "hpss")
-"""In order of preference. Both need no weights and say which classes they stand for: a voice before what repeats, then
-pitched instruments and percussion. Baselines and oracles extract nothing from a recording that comes alone."""
+DEFAULT_TAGGER: Final = "mini-tagger"
+DEFAULT_SEPARATORS: Final = ("mini-uss", "repet-sim", "hpss")
+"""In order of preference: none needs a download, and each says which classes it stands for. What was learnt comes
+first, then a voice before what repeats, then pitched instruments and percussion. Baselines and oracles extract nothing
+from a recording that comes alone."""
+USS_TAGGER: Final = "panns-sed"
+"""Listens under the rules of uss, whose threshold is made for its probabilities."""
 LABELS: Final = "labels"
 _MADE: Final = ("spectrograms", "activity.svg", "activity.png", "index.html")
 """What an analysis writes beside ``scene.json`` and the audio."""
@@ -173,15 +176,17 @@ def _tagger_for(
         return LABELS
     if settings.classes:
         return None
+    if settings.rules != "uss":
+        return DEFAULT_TAGGER
     from taggers.panns import CNN14_DECISION_LEVEL_MAX as WEIGHTS
 
-    if not WEIGHTS.path.is_file() and "checkpoint" not in options.get(DEFAULT_TAGGER, {}):
+    if not WEIGHTS.path.is_file() and "checkpoint" not in options.get(USS_TAGGER, {}):
         raise AnalysisError(
-            f"no tagger: {DEFAULT_TAGGER} lacks its weights, {WEIGHTS.name} ({WEIGHTS.size / 1e6:.0f} MB, "
-            f"{WEIGHTS.licence}) from {WEIGHTS.url}; put them at {WEIGHTS.path}, or let `--tagger {DEFAULT_TAGGER}` "
-            "fetch them, or say what sounds: --classes NAME, or --labels CSV with the columns start,end,class"
+            f"no tagger: {USS_TAGGER} lacks its weights, {WEIGHTS.name} ({WEIGHTS.size / 1e6:.0f} MB, "
+            f"{WEIGHTS.licence}) from {WEIGHTS.url}; put them at {WEIGHTS.path}, or let `--tagger {USS_TAGGER}` "
+            f"fetch them, or name another, as in `--tagger {DEFAULT_TAGGER}`, or say what sounds: --classes NAME"
         )
-    return DEFAULT_TAGGER
+    return USS_TAGGER
 
 
 def _beyond(annotation: Annotation | None, tree: SceneTree) -> tuple[str, ...]:

@@ -107,7 +107,7 @@ def test_a_folder_of_other_files_is_left_alone(recording: Path, tmp_path: Path) 
         (["--classes", "Guitar", "--separator", "irm"], "oracle"),
         (["--classes", "Guitar", "--separator", "hps"], "did you mean"),
         (["--classes", "Guitar", "--option", "hpss.kernal=3"], "kernel"),
-        (["--classes", "Guitar", "--option", "nmf.kernel=3"], "there are repet-sim, hpss"),
+        (["--classes", "Guitar", "--option", "nmf.kernel=3"], "there are mini-uss, repet-sim, hpss"),
         (["--classes", "Guitar", "--option", "kernel=3"], "NAME.KEY=VALUE"),
         (["--classes", "Guitar", "--threshold", "2"], "threshold"),
         (["--classes", "Guitar", "--depths", "1"], "exclude each other"),
@@ -116,7 +116,7 @@ def test_a_folder_of_other_files_is_left_alone(recording: Path, tmp_path: Path) 
         (["--tagger", "labels"], "--labels CSV"),
         (["--labels", "none.csv"], "none.csv: cannot be read"),
         (["--tagger", "panns-sedd"], "did you mean panns-sed"),
-        ([], "--classes NAME, or --labels CSV"),
+        (["--preset", "uss"], "--tagger mini-tagger"),
         (["--preset", "uss", "--labels", "none.csv"], "--preset uss goes by probabilities"),
     ],
 )

@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from click.testing import CliRunner
+
+from bench.cli import main
 
 PACKAGE = '''
 import torch
@@ -40,6 +44,17 @@ class Breaks(Half):
 class Thing:
     pass
 '''
+
+
+def test_a_card_is_printed_as_yaml_and_what_has_none_is_one_line() -> None:
+    shown = CliRunner().invoke(main, ["card", "panns"])
+    card = yaml.safe_load(shown.stdout)
+    assert (card["name"], card["weights"][0]["licence"]) == ("panns", "CC-BY-4.0")
+    for name, said in (("pans", "did you mean panns"), ("collections:Counter", "has no card")):
+        done = CliRunner().invoke(main, ["card", name])
+        assert done.exit_code == 2
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import polars as pl
 import pytest
@@ -194,6 +195,16 @@ def test_the_figure_takes_the_colours_of_the_page_and_has_a_text_alternative(sit
     assert "var(--ink)" in figure
     assert not re.findall(r"(?:fill|stroke): #(?!000000)\w+", figure)
     assert re.search(r"<desc[^>]*>SDRi in dB: irm \d+\.\d\d \[", figure)
+
+
+def test_the_index_links_to_the_page_of_an_analysed_recording(results_folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "a scene" / "index.html"
+    page.parent.mkdir()
+    page.write_text("<!doctype html>")
+    index = build(results_folder, tmp_path / "site", scene=page)
+    (link,) = [link for link in Page(index).links if link.startswith("../")]
+    assert (index.parent / unquote(link)).resolve() == page
+    assert not [link for link in Page(build(results_folder, tmp_path / "site")).links if link.startswith("../")]
 
 
 def test_equal_results_give_equal_bytes(results_folder: Path, site: Path, tmp_path: Path) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ontology import Ontology
 
 
 class Weights(BaseModel):
@@ -31,3 +36,24 @@ class ModelCard(BaseModel):
     training_data: tuple[str, ...] = Field(default=(), description="data sets it was trained on; flags contamination")
     weights: tuple[Weights, ...] = ()
     notes: str | None = None
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card of weights that come with stemtree, from the YAML file beside them.
+
+    Its section ``card`` has the fields of a :class:`ModelCard`; ``classes`` (mids) and ``limits`` (what the model
+    cannot do, in words) are added to the notes, where a reader finds them.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such card.
+    """
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        card = ModelCard.model_validate(content["card"])
+        classes = [Ontology.audioset()[mid].name for mid in content.get("classes", [])]
+        limits = [str(limit).rstrip(".") for limit in content.get("limits", [])]
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise ValueError(f"{path}: is no card of a model ({str(error).splitlines()[0]})") from error
+    told = [card.notes and card.notes.rstrip("."), f"classes: {'; '.join(classes)}" if classes else None, *limits]
+    return card.model_copy(update={"notes": ". ".join(filter(None, told)) or None})

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import torch
-import yaml
 
 from ontology import Ontology, Target
 from separators.base import Unavailable
@@ -19,6 +18,7 @@ from separators.uss.checkpoint import SUFFIX, describe_checkpoint
 from separators.uss.description import Description
 from separators.uss.engine import Precision
 from separators.uss.separator import UssClasses
+from taggers.card import read_card
 from taggers.mini.tagger import WEIGHTS as TAGGER
 from taggers.query_nets import class_mask
 
@@ -67,7 +67,7 @@ class MiniUss(UssClasses):
     @classmethod
     def card(cls) -> ModelCard:
         """Facts about it, with the weights that come with stemtree."""
-        return ModelCard.model_validate(yaml.safe_load(CARD.read_text(encoding="utf-8"))["card"])
+        return read_card(CARD)
 
     def _mask(self, target: Target) -> torch.Tensor:
         """As for any query by classes, without those whose weights were never learnt."""

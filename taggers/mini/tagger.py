@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import torch
-import yaml
 
 from ontology import Ontology
 from taggers.base import CLASSES, LABELLED, TagContext, Tagger, Tags
-from taggers.card import ModelCard
+from taggers.card import ModelCard, read_card
 from taggers.mini.checkpoint import load
 from taggers.mini.network import FRAME_SAMPLES, MIN_SAMPLES, SAMPLE_RATE
 from taggers.panns import Loaded
@@ -89,7 +88,7 @@ class MiniTagger(Tagger):
     @classmethod
     def card(cls) -> ModelCard:
         """Facts about it, with the weights that come with stemtree."""
-        return ModelCard.model_validate(yaml.safe_load(CARD.read_text(encoding="utf-8"))["card"])
+        return read_card(CARD)
 
     def _told(self, output: torch.Tensor) -> torch.Tensor:
         """Output ``(..., 527)`` on all classes: calibrated, rolled up, and NaN for those that it cannot tell.

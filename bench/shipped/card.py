@@ -23,19 +23,23 @@ _SPOT: Final = {TAGGER: "tagger", SEPARATOR: "separator"}
 def into_card(figures: Mapping[str, Any], card_path: Path) -> None:
     """Write the figures of a card's model into it, under ``figures``, as plain numbers of three digits.
 
-    Parts that were not measured are left out; figures that stood there before go.
+    Parts that were not measured this time stay as they stand there.
 
     Raises:
-        ShippedError: it is no card of one of the two models.
+        ShippedError: it is no card of one of the two models, or the figures are of other weights than the card.
     """
     content = yaml.safe_load(card_path.read_text(encoding="utf-8"))
     name = content.get("card", {}).get("name") if isinstance(content, dict) else None
     if name not in PARTS:
         raise ShippedError(f"{card_path}: is the card of {name!r}, not of {' or '.join(PARTS)}")
+    known = [weights.get("sha256") for weights in content["card"].get("weights", ())]
+    measured = figures["made"]["weights"].get(name)
+    if measured not in known:
+        raise ShippedError(f"{card_path}: is of weights {known}, and the figures are of {measured}; measure these")
     kept = {part: figures[part] for part in PARTS[name] if part in figures}
-    if "spot" in figures:
+    if _SPOT[name] in figures.get("spot", {}):
         kept["spot"] = figures["spot"][_SPOT[name]]
-    content["figures"] = rounded(kept)
+    content["figures"] = content.get("figures", {}) | rounded(kept)
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
     card_path.write_text(text, encoding="utf-8")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.audio import content_sha256
 from bench.config import ExecutorConfig, RunConfig
 from bench.run import RunError, run
 from bench.shipped.figures import ShippedError
@@ -37,6 +38,11 @@ class Models:
         }
         given = {name: {key: str(path) for key, path in paths.items() if path} for name, paths in every.items()}
         return {name: options for name, options in given.items() if options and name in names}
+
+    def sha256(self) -> dict[str, str]:
+        """SHA-256 of the weights that are there, by name."""
+        paths = {TAGGER: self.tagger or TAGGER_WEIGHTS, SEPARATOR: self.separator or SEPARATOR_WEIGHTS}
+        return {name: content_sha256(path) for name, path in paths.items() if path.is_file()}
 
     def check(self, *names: str) -> None:
         """Raise ShippedError where weights of one of the two that are among ``names`` are not there.

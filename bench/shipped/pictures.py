@@ -39,7 +39,7 @@ def draw_confusion(confusion: dict[str, Any], path: Path) -> None:
         axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
         axes.set_ylabel("label")
         told = f"most probable of {len(confusion['said'])} declared classes"
-        axes.set_xlabel(told + (f"; never: {_wrapped(never)}" if never else ""))
+        axes.set_xlabel(told + (f"\n{_wrapped(never)}" if never else ""))
         axes.set_title(f"accuracy {confusion['accuracy']['value']:.3f}", loc="left")
 
     _write(path, draw, size=(2.6 + 0.45 * len(names), 3.2 + 0.36 * len(shown)))
@@ -119,7 +119,7 @@ def _marks(axes: Axes, marks: _Marks, title: str) -> None:
 def _wrapped(names: Sequence[str], width: int = 60) -> str:
     import textwrap
 
-    return "\n".join(textwrap.wrap(", ".join(names), width))
+    return "\n".join(textwrap.wrap("never: " + ", ".join(names), width))
 
 
 def _write(path: Path, draw: Callable[[Figure], None], *, size: tuple[float, float]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -63,10 +64,13 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
         query_net="mini-tagger", query_scaled=True, classes=CLASSES, step=0,
     )  # fmt: skip
     save_separator(paths["separator"], made.build(), made)
-    for module, name, family in ((mini_tagger, "mini-tagger", "tagger"), (mini, "mini-uss", "uss")):
+    for module, name, family in ((mini_tagger, "mini-tagger", "tagger"), (mini, "mini-uss", "separator")):
         card = tmp_path / f"{name}.yaml"
-        content = {"card": {"name": name, "family": family, "summary": "small", "licence": "MIT"}, "settings": {"a": 1}}
-        card.write_text(yaml.safe_dump(content))
+        content = paths[family].read_bytes()
+        file = {"url": "x", "size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "licence": "MIT"}
+        facts = {"name": name, "family": family, "summary": "small", "licence": "MIT", "weights": [file]}
+        told = {"card": facts, "settings": {"a": 1}, "figures": {"test": 1, "tagger": 2}}
+        card.write_text(yaml.safe_dump(told))
         monkeypatch.setattr(module, "CARD", card)
     return paths
 
@@ -265,13 +269,17 @@ def test_a_recording_is_as_long_as_asked_for_and_sounds_throughout() -> None:
 
 def test_a_card_gets_its_own_figures_rounded_and_keeps_the_rest(weights: dict[str, Path], tmp_path: Path) -> None:
     card = tmp_path / "mini-tagger.yaml"
+    made = {"weights": {"mini-tagger": hashlib.sha256(weights["tagger"].read_bytes()).hexdigest()}}
     figures = {"tagger": {"map": {"value": 0.98765, "clips": 3}}, "separator": {"x": 1.0},
-               "spot": {"tagger": {"a": 0.12345}, "separator": {}}, "absent": {}, "made": {}}  # fmt: skip
+               "spot": {"tagger": {"a": 0.12345}, "separator": {}}, "absent": {}, "made": made}  # fmt: skip
     into_card(figures, card)
     content = yaml.safe_load(card.read_text())
-    assert content["figures"] == {"tagger": {"map": {"value": 0.988, "clips": 3}}, "spot": {"a": 0.123}}
+    assert content["figures"] == {"test": 1, "tagger": {"map": {"value": 0.988, "clips": 3}}, "spot": {"a": 0.123}}
     assert content["card"]["name"] == "mini-tagger"
     assert content["settings"] == {"a": 1}
+    made["weights"]["mini-tagger"] = "another"
+    with pytest.raises(ShippedError, match="the figures are of another"):
+        into_card(figures, card)
     card.write_text(yaml.safe_dump({"card": {"name": "panns"}}))
     with pytest.raises(ShippedError, match="panns"):
         into_card(figures, card)

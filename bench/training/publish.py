@@ -63,7 +63,7 @@ def publish(run: Path, target: Path) -> Path:
         },
         "classes": classes,
         "limits": before.get("limits", []),
-        "figures": _figures(run),
+        "figures": json.loads(json.dumps(_figures(run)), parse_float=lambda text: round(float(text), 4)),
         "sources": [{**source, "clips": _grouped(source["clips"])} for source in described["sources"]],
     }
     target.parent.mkdir(parents=True, exist_ok=True)

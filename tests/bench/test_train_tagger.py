@@ -33,11 +33,13 @@ from bench.training.tagging.listening import pairs, singles
 from bench.training.tagging.thresholds import HIGHEST, LOWEST, best_threshold
 from bench.training.tagging.training import TaggerTraining
 from ontology import Ontology
+from separators.uss.checkpoint import load_separator
 from taggers.mini.checkpoint import load
 from taggers.mini.network import MiniNet
 from taggers.mini.tagger import MiniTagger
 
 sys.path.insert(0, str(Path(__file__).parent))
+import training_kit
 from training_kit import RATE, sound, weights, write_clips
 
 ONTOLOGY = Ontology.audioset()
@@ -356,6 +358,17 @@ def test_one_command_calibrates_trains_tests_and_publishes_and_does_nothing_twic
     assert train("tagger", config(root, out, resume=True, **changes)).finished
     assert (out / "calibration" / LOG).read_text() == before
     assert yaml.safe_load(target.with_suffix(".yaml").read_text())["limits"] == ["knows three sounds"]
+
+
+def test_a_separator_is_published_by_the_same_setting(clips: Path, tmp_path: Path) -> None:
+    out, target = tmp_path / "out", tmp_path / "small.safetensors"
+    train("uss", training_kit.config(write_clips(tmp_path / "clips"), out, steps=2, publish=target))
+    condition = torch.zeros(1, 527)
+    whole, half = (load_separator(path)(torch.ones(1, 8000) / 8, condition) for path in (out / MODEL, target))
+    torch.testing.assert_close(half, whole, atol=1e-3, rtol=0)
+    card = yaml.safe_load(target.with_suffix(".yaml").read_text())
+    assert (card["card"]["family"], card["training"]["steps"]) == ("uss", 2)
+    assert sorted(card["classes"]) == sorted([SINE, RAIN, DOG])
 
 
 def test_rendered_clips_are_read_by_table_and_negatives_only_serve_a_tagger(clips: Path, tmp_path: Path) -> None:

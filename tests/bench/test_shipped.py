@@ -54,10 +54,9 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     """Small networks with fresh weights, and a card of each where theirs are read."""
     torch.manual_seed(0)
     paths = {name: tmp_path / f"{name}.safetensors" for name in ("tagger", "another", "separator")}
+    thresholds = dict.fromkeys(CLASSES, 0.99) | dict.fromkeys(CLASSES[:2], 0.4)  # fresh weights say 0.5 of everything
     for name in ("tagger", "another"):
-        described = Description(
-            classes=CLASSES, channels=(4, 4, 4, 4, 8), thresholds=dict.fromkeys(CLASSES, 0.5), step=0
-        )
+        described = Description(classes=CLASSES, channels=(4, 4, 4, 4, 8), thresholds=thresholds, step=0)
         save(paths[name], MiniNet(CLASSES, channels=(4, 4, 4, 4, 8)), described)
     made = SeparatorDescription(
         condition_size=527, channels=(2, 2, 3, 4, 4, 5, 5), window=256, hop=128, query="at_soft",

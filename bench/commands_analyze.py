@@ -33,9 +33,9 @@ AUDIO is whatever soundfile or ffmpeg reads. It comes first, before options that
   stemtree analyze street.wav --out street --tagger panns-sed
 
 Without --tagger the classes of --classes count as sounding throughout, and those of --labels as it says; without
-either, mini-tagger listens. It comes with stemtree and tells a few classes of the 632, which a note names: of all
-others it says nothing. panns-sed tells 527, and downloads its weights. --queries asks uss-query for the classes of its
-files.
+either, mini-tagger listens. It comes with stemtree and tells a few of the 632 classes, which a note and `stemtree card
+mini-tagger` name: of all others it says nothing. panns-sed tells 527, and downloads its weights. --queries asks
+uss-query for the classes of its files.
 """
 
 

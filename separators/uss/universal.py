@@ -157,8 +157,8 @@ class HearingSeparator(UniversalSeparator):
     ) -> None:
         """Load both networks; arguments and errors as for :class:`UniversalSeparator`.
 
-        ``query_net`` is the path of Cnn14's weights; None takes them from the checkpoint where training left them
-        there, else the published ones.
+        ``query_net`` is the path of the tagger's weights; None takes them from the checkpoint where training left them
+        there, else those that were published or come with stemtree.
         """
         super().__init__(
             checkpoint=checkpoint, compat=compat, dtype=dtype, backend=backend, merge_tolerance=merge_tolerance,

@@ -33,8 +33,8 @@ class TaggerSettings(BaseModel):
     """Of matrices and kernels; biases and what normalises are left alone."""
     warm_up: int = Field(default=100, ge=0)
     """Steps in which the rate rises; from then on it falls along half a cosine."""
-    average: float = Field(default=0.998, ge=0, lt=1)
-    """Share of the running mean that each step leaves as it is."""
+    average: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the running mean that each step leaves as it is; 0 for no mean at all."""
     precision: Precision = "auto"
 
 

@@ -21,7 +21,8 @@ TRAIN_HELP: Final = """Train FAMILY (uss, tagger) on weakly labelled clips; OVER
   stemtree train tagger preset=mini data.esc50=PATH data.rendered=auto calibrate=3 out=DIR
 
 \b
-  preset                 default, small (minutes on a CPU), published (the paper's recipe); mini of the tagger
+  preset                 default, small (minutes on a CPU), published (the paper's recipe); of what comes along:
+                         mini of the tagger, mini-uss
   data.clips             a folder CLASS/CLIP.wav, or a CSV with path,labels
   data.audioset          AudioSet as downloaded: segment lists and clips
   data.rendered          rendered instruments, speech and noises; auto makes them first

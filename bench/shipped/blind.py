@@ -17,7 +17,7 @@ from reports.blind import RANKED
 from reports.bootstrap import Interval, Resampler
 from reports.loss_split import SPLITS
 
-SCENES: Final = 40
+SCENES: Final = 24
 """Drawn, a fifth of them empty."""
 ORACLE: Final = "labels"
 BASELINE: Final = f"{ORACLE}+half"

@@ -46,7 +46,7 @@ def _tagger(tagger: dict[str, Any]) -> list[str]:
     ]
     lines = [
         "## mini-tagger", "",
-        f"Mean over {len(tagger['checkpoints'])} training(s), ± their standard deviation; all declared classes are "
+        f"{_trainings(len(tagger['checkpoints']))}; all declared classes are "
         "scored.", "", *_table(["set", *heads], rows),
     ]  # fmt: skip
     if "confusion" in tagger and "accuracy" in tagger["confusion"]:
@@ -65,6 +65,10 @@ def _tagger(tagger: dict[str, Any]) -> list[str]:
             lines += ["", f"### {title}, by class", ""]
             lines += _table(["class", "clips", "AP", "precision", "recall", "F1", "false alarms"], rows)
     return lines
+
+
+def _trainings(count: int) -> str:
+    return "One training" if count == 1 else f"Means over {count} trainings, ± their standard deviation"
 
 
 def _confusion(confusion: dict[str, Any]) -> list[str]:

@@ -115,7 +115,7 @@ def _time_and_machine(run: Path) -> dict[str, Any]:
         "machine": next(
             (
                 {k: v for k, v in one.items() if k not in ("step", "kind")}
-                for one in reversed(records)
+                for one in records  # where it began: whoever resumes a finished run trains nothing
                 if _is_machine(one)
             ),
             None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from ontology import Ontology
 
@@ -48,12 +48,12 @@ def read_card(path: Path) -> ModelCard:
         OSError: the file cannot be read.
         ValueError: it is no such card.
     """
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
         card = ModelCard.model_validate(content["card"])
         classes = [Ontology.audioset()[mid].name for mid in content.get("classes", [])]
         limits = [str(limit).rstrip(".") for limit in content.get("limits", [])]
-    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: is no card of a model ({str(error).splitlines()[0]})") from error
     told = [card.notes and card.notes.rstrip("."), f"classes: {'; '.join(classes)}" if classes else None, *limits]
     return card.model_copy(update={"notes": ". ".join(filter(None, told)) or None})

@@ -41,7 +41,7 @@ class Base(Protocol):
 
     @property
     def module(self) -> nn.Module:
-        """Maps ``(batch, samples)`` to ``clipwise_output`` ``(batch, 527)`` and ``embedding`` ``(batch, 2048)``."""
+        """Maps ``(batch, samples)`` to ``clipwise_output`` ``(batch, 527)`` and ``embedding`` ``(batch, features)``."""
 
     @property
     def sha256(self) -> str:
@@ -54,8 +54,8 @@ def load_base(tagger: QueryTagger, checkpoint: Path | str | None = None) -> Base
     None takes those that come with stemtree for mini-tagger, and the published ones for Cnn14, downloaded if need be.
 
     Raises:
-        taggers.base.Unavailable: Cnn14's weights are not to be had; the message is the remedy.
-        OSError: mini-tagger's weights cannot be read.
+        taggers.base.Unavailable: the weights are not to be had; the message is the remedy.
+        OSError: they cannot be read.
         ValueError: the file does not hold weights of this network; the message names it.
     """
     if tagger == "mini-tagger":

@@ -19,7 +19,6 @@ from separators.uss.description import Description
 from separators.uss.engine import Precision
 from separators.uss.separator import UssClasses
 from taggers.card import read_card
-from taggers.mini.tagger import WEIGHTS as TAGGER
 from taggers.query_nets import class_mask
 
 WEIGHTS: Final = Path(__file__).with_name("mini-uss.safetensors")
@@ -47,9 +46,8 @@ class MiniUss(UssClasses):
                 tagger; the message names it.
         """
         weights = Path(checkpoint).expanduser() if checkpoint is not None else WEIGHTS
-        for path in (weights, Path(query_net).expanduser() if query_net is not None else TAGGER):
-            if not path.is_file():
-                raise Unavailable(f"no weights at {path}: give the path of a file that `stemtree train` wrote")
+        if not weights.is_file():
+            raise Unavailable(f"no weights at {weights}: give the path of a file that `stemtree train uss` wrote")
         described = _described(weights)
         super().__init__(checkpoint=str(weights), query_net=query_net, threshold=0.0, dtype=dtype)
         ontology = Ontology.audioset()

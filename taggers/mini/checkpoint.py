@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 import safetensors
 import safetensors.torch
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from taggers.mini.network import CHANNELS, MiniNet
 from taggers.weights import fill
@@ -29,9 +29,15 @@ class Description(BaseModel):
     """Mids, in the order of the network's outputs."""
     channels: tuple[Annotated[int, Field(ge=1)], ...] = CHANNELS
     thresholds: Mapping[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict)
-    """Calibrated thresholds by mid; empty where nobody calibrated."""
+    """Calibrated thresholds by mid, of all classes or, where nobody calibrated, of none."""
     step: int = Field(ge=0)
     """Steps it was trained for."""
+
+    @model_validator(mode="after")
+    def _calibrated_whole(self) -> Description:
+        if self.thresholds and set(self.thresholds) != set(self.classes):
+            raise ValueError("thresholds: of all classes and nothing else, or of none")
+        return self
 
 
 def save(path: Path, module: MiniNet, description: Description, *, half: bool = False) -> None:

@@ -9,10 +9,10 @@ from typing import Final
 import torch
 
 from ontology import Ontology
-from taggers.base import CLASSES, LABELLED, TagContext, Tagger, Tags
+from taggers.base import CLASSES, LABELLED, TagContext, Tagger, Tags, Unavailable
 from taggers.card import ModelCard, read_card
-from taggers.mini.checkpoint import load
-from taggers.mini.network import FRAME_SAMPLES, MIN_SAMPLES, SAMPLE_RATE
+from taggers.mini.checkpoint import Description, load
+from taggers.mini.network import FRAME_SAMPLES, MIN_SAMPLES, SAMPLE_RATE, MiniNet
 from taggers.panns import Loaded
 
 WEIGHTS: Final = Path(__file__).with_name("mini-tagger.safetensors")
@@ -25,10 +25,9 @@ _SMALLEST: Final = 1e-6
 def load_mini(checkpoint: Path | str | None = None) -> Loaded:
     """The network, as a query net listens with it: maps ``(batch, samples)`` at 32 kHz to the dict of ``MiniNet``.
 
-    ``checkpoint`` is the path of weights; None for those that come with stemtree. Errors as for
-    :func:`taggers.mini.checkpoint.load`.
+    ``checkpoint`` is the path of weights; None for those that come with stemtree. Errors as for :class:`MiniTagger`.
     """
-    module, _, sha256 = load(Path(checkpoint or WEIGHTS).expanduser())
+    module, _, sha256 = _opened(checkpoint)
     return Loaded(module, sha256)
 
 
@@ -42,10 +41,11 @@ class MiniTagger(Tagger):
         """Load the weights at ``checkpoint``; without one those that come with stemtree.
 
         Raises:
-            OSError: the file cannot be read.
+            Unavailable: there is no such file.
+            OSError: it cannot be read.
             ValueError: it is no checkpoint of this network; the message names it.
         """
-        self._module, self._description, self._sha256 = load(Path(checkpoint or WEIGHTS).expanduser())
+        self._module, self._description, self._sha256 = _opened(checkpoint)
         ontology = Ontology.audioset()
         self._known = torch.zeros(CLASSES, dtype=torch.bool)
         for mid in self._description.classes:
@@ -53,14 +53,15 @@ class MiniTagger(Tagger):
         self._shift = torch.zeros(LABELLED)
         for mid, threshold in self._description.thresholds.items():
             index = ontology[mid].index
-            assert index is not None  # the network would have refused a class without a label
+            assert index is not None  # the network refuses classes without a label
             self._shift[index] = math.log(threshold / (1 - threshold))
 
     @torch.inference_mode()
     def tag(self, waveforms: torch.Tensor, *, context: TagContext) -> Tags:
         """Tag; a class above a known one is as probable as the most probable class below it that is known.
 
-        That is a lower bound: of the sounds of animals it only tells those of the animals that it knows.
+        That is a lower bound: of the sounds of animals it only tells those of the animals that it knows. Segments with
+        samples that are not finite have probabilities of NaN, as nobody can tell.
         """
         if waveforms.ndim != 2 or waveforms.dtype != torch.float32:
             raise ValueError(f"it hears float32 (batch, samples), not {waveforms.dtype} {tuple(waveforms.shape)}")
@@ -97,5 +98,13 @@ class MiniTagger(Tagger):
         above, which take the highest value below them, go on exactly where one of those does.
         """
         odds = torch.logit(output, eps=_SMALLEST) - self._shift.to(output.device)
-        calibrated = torch.where(output > 0, torch.sigmoid(odds), 0.0)
+        # What it does not know is exactly 0, and must not outdo what it knows on the way up.
+        calibrated = torch.where(output == 0, 0.0, torch.sigmoid(odds))
         return torch.where(self._known.to(output.device), Ontology.audioset().roll_up(calibrated), torch.nan)
+
+
+def _opened(checkpoint: Path | str | None) -> tuple[MiniNet, Description, str]:
+    path = Path(checkpoint).expanduser() if checkpoint is not None else WEIGHTS
+    if not path.is_file():
+        raise Unavailable(f"no weights at {path}: give the path of a file that `stemtree train tagger` wrote")
+    return load(path)

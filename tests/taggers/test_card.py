@@ -26,7 +26,7 @@ def test_classes_and_limits_stand_in_the_notes(tmp_path: Path) -> None:
     assert read_card(path).notes is None
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "card: 3", "name: ear", CARD.replace("/m/0bt9lr", "/m/none")])
+@pytest.mark.parametrize("content", ["", "[1]", "card: [", "name: ear", CARD.replace("/m/0bt9lr", "/m/none")])
 def test_what_is_no_card_is_named(tmp_path: Path, content: str) -> None:
     path = tmp_path / "ear.yaml"
     path.write_text(content)

@@ -105,9 +105,8 @@ def demo(out: Path, workers: int | None) -> None:
         _say_summary(out / "results", report.run)
         _say_report(report, out / "results")
         problems += len(report.problems)
-    page = _take_apart(out / "scene")
-    click.echo(str(page.resolve()))
-    click.echo(str(_build(out / "results", out / "site", scene=page).resolve()))
+    _take_apart(out / "site")
+    click.echo(str(_build(out / "results", out / "site").resolve()))
     if problems:
         raise click.exceptions.Exit(2)
 
@@ -124,7 +123,8 @@ _RUN_HELP: Final = """Run separators on data sets; OVERRIDES are NAME=VALUE in H
   protocol               query (default): the classes are known; scene: blind scenes, of which only the mixture is given
   taggers, parsers       of blind scenes: each tagger with each separator is a system, 'nmf>hpss' are two in order of
                          preference; parsers are systems by themselves
-  detect.threshold       when a class is active in a blind scene; more settings in detect
+  detect.threshold       when a class is active in a blind scene, where the tagger has no calibrated threshold of it;
+                         more settings in detect
   scenes.count, scenes.seed, scenes.manifest   which blind scenes
   data.NAME, data.root   where the data sets lie
   options.NAME.OPTION    options of a separator or data set; of module:object, NAME is the object's
@@ -297,7 +297,10 @@ def leaderboard() -> None:
 @click.option("--out", type=_FOLDER, default=DEFAULT_SITE, show_default=True, help="Folder for the site.")
 @click.option("--run", "run_name", help="One run; the newest result of every cell unless said.")
 def leaderboard_build(folder: Path, out: Path, run_name: str | None) -> None:
-    """Turn a results folder into a folder of HTML that opens in any browser, without a server."""
+    """Turn a results folder into a folder of HTML that opens in any browser, without a server.
+
+    A recording that was analysed into the folder scene of the site (stemtree analyze AUDIO --out SITE/scene) is linked.
+    """
     click.echo(str(_build(folder, out, run_name).resolve()))
 
 
@@ -326,26 +329,25 @@ def _run(overrides: tuple[str, ...] | list[str]) -> RunReport:
     return run_config(compose(overrides))
 
 
-def _take_apart(out: Path) -> Path:
-    """Analyse a song of the embedded data in which speech, drums, bass and vibraphone come and go; returns the page."""
+def _take_apart(site: Path) -> None:
+    """Analyse a song of the embedded data, in which speech, drums, bass and vibraphone come and go, into the site."""
     from tempfile import TemporaryDirectory
 
     from bench.analysis.request import analyze_recording
     from bench.datasets.mini import default_folder, parts
-    from leaderboard.scene_page import PAGE
+    from leaderboard.folder import SCENE
 
     mixture = parts(default_folder())["musdb18"] / "test" / DEMO_SONG / "mixture.wav"
     with TemporaryDirectory() as scratch:
         song = Path(scratch) / f"{DEMO_SONG}.wav"  # the page has the name of the file
         shutil.copyfile(mixture, song)
-        analyze_recording(song, out, force=True)
-    return out / PAGE
+        analyze_recording(song, site / SCENE, force=True)
 
 
-def _build(folder: Path, out: Path, run_name: str | None = None, *, scene: Path | None = None) -> Path:
+def _build(folder: Path, out: Path, run_name: str | None = None) -> Path:
     from leaderboard import build
 
-    return build(folder, out, run=run_name, scene=scene)
+    return build(folder, out, run=run_name)
 
 
 def _say_json(folder: Path, run_name: str | None) -> None:

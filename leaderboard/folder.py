@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 MARKER: Final = ".stemtree-site.json"
+SCENE: Final = "scene"
+"""Where the analysis of a recording may lie in a site: no build writes or removes anything in it."""
 
 
 class SiteError(ValueError):
@@ -17,8 +19,8 @@ class SiteError(ValueError):
 class SiteFolder:
     """Collects the files of a build, and drops those of the last build that are gone.
 
-    Files that no build has written (a CNAME, a ``.git``) stay. A build that is cut short leaves whole pages, and the
-    next one mends the rest.
+    Files that no build has written (a CNAME, a ``.git``, an analysis in ``scene``) stay. A build that is cut short
+    leaves whole pages, and the next one mends the rest.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,7 +28,7 @@ class SiteFolder:
         if self.folder.exists() and not self.folder.is_dir():
             raise SiteError(f"{self.folder} is a file; name a folder for the site")
         marker = self.folder / MARKER
-        if self.folder.is_dir() and not marker.is_file() and any(self.folder.iterdir()):
+        if self.folder.is_dir() and not marker.is_file() and {path.name for path in self.folder.iterdir()} - {SCENE}:
             raise SiteError(f"{self.folder} holds files that are no stemtree site; name a new or empty folder")
         self._former = _files_of(marker)
         self._files: dict[str, bytes] = {}

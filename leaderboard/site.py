@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import jinja2
 import polars as pl
@@ -15,7 +13,7 @@ import polars as pl
 from leaderboard import details, numbers, rankings
 from leaderboard.blind_board import blind_sections
 from leaderboard.context import Site, dataset_title, metric_anchor, read
-from leaderboard.folder import SiteFolder
+from leaderboard.folder import SCENE, SiteFolder
 from reports import bootstrap, ranks, tables
 from reports.aggregate import AGGREGATIONS, parse_column
 from reports.figures import Dot, interval_plot
@@ -29,25 +27,18 @@ _FIRST_COLUMNS: Final = 6
 """Figures that the overview shows of a data set: as many as stand side by side on a screen 1,280 px wide."""
 
 
-def build(
-    results: Path,
-    out: Path,
-    *,
-    run: str | None = None,
-    title: str = "stemtree leaderboard",
-    scene: Path | None = None,
-) -> Path:
+def build(results: Path, out: Path, *, run: str | None = None, title: str = "stemtree leaderboard") -> Path:
     """Build the site of a results folder in ``out`` and return the path of its ``index.html``.
 
     The same results give the same bytes. Only files that differ are written; what an earlier build left and this one
-    does not make is dropped; other files in ``out`` stay.
+    does not make is dropped; other files in ``out`` stay. Where a recording was analysed into ``out/scene``, the index
+    links to its page.
 
     Args:
         results: the results folder.
         out: a new or empty folder, or that of an earlier build.
         run: show this run alone; else the newest result of every separator and scene over all runs.
         title: heading of the site.
-        scene: page of a recording that was analysed, for the index to link to; it stays where it is.
 
     Raises:
         ResultsError: the results cannot be read, or there is no such run.
@@ -56,7 +47,7 @@ def build(
     folder = SiteFolder(out)
     site = read(Results(results), run=run, title=title)
     pages = _Pages(site, folder)
-    pages.index(_reference(scene, out))
+    pages.index()
     pages.separators()
     pages.metrics()
     pages.reported()
@@ -91,13 +82,14 @@ class _Pages:
         root = "../" * path.count("/")
         self.folder.add(path, self.environment.get_template(template).render(root=root, path=path, **values))
 
-    def index(self, scene: str | None) -> None:
+    def index(self) -> None:
         """The overall page, and one page per data set."""
+        scene = f"{SCENE}/index.html"
         self._add(
             "index.html",
             "index.html",
             overall=[(board, table.first(_FIRST_COLUMNS)) for board, table in self.overall],
-            scene=scene,
+            scene=scene if (self.folder.folder / scene).is_file() else None,
         )
         for board, table in self.overall:
             self._add(
@@ -182,13 +174,6 @@ class _Pages:
                 configuration=flatten(manifest.configuration),
                 provenance=flatten(manifest.provenance),
             )
-
-
-def _reference(page: Path | None, out: Path) -> str | None:
-    """Where a page lies as seen from ``out``, for a link."""
-    if page is None:
-        return None
-    return quote(Path(os.path.relpath(page.resolve(), out.resolve())).as_posix())
 
 
 def web_address(url: str | None) -> str | None:

@@ -10,7 +10,9 @@ from taggers.timeline import Timeline
 
 
 def scores(timeline: Timeline) -> np.ndarray:
-    """Highest clipwise probability at or below each class of the tree, ``(segments, 632)``; NaN where none is labelled.
+    """Highest clipwise probability at or below each class of the tree, ``(segments, 632)``.
+
+    Classes that the tagger does not tell play no part; NaN where none at or below is labelled and told.
 
     Raises:
         ValueError: the timeline has no clipwise output.
@@ -22,9 +24,10 @@ def scores(timeline: Timeline) -> np.ndarray:
         )
     clipwise = timeline.clipwise.numpy()
     onto = Ontology.audioset()
+    rows = {node.index: node.row for node in onto if node.index is not None}
     highest = np.full((len(clipwise), len(onto)), np.nan, dtype=np.float32)
     for node in onto:
-        indices = list(labelled_below()[node.mid])
+        indices = [index for index in labelled_below()[node.mid] if timeline.known[rows[index]]]
         if indices:
             highest[:, node.row] = clipwise[:, indices].max(axis=1)
     return highest

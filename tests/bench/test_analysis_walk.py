@@ -6,6 +6,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,17 @@ def test_under_the_uss_rules_activity_follows_the_first_parent_alone_by_hard_seg
 def test_under_the_uss_rules_the_last_span_ends_with_the_recording() -> None:
     heard = detect(uss_timeline({"Speech": [0.0, 0.0, 0.9]}, seconds=5.0), AnalysisSettings.uss(depths=(1,)))
     assert found(heard)["Human sounds"] == ((4.0, 5.0),)
+
+
+def test_under_the_uss_rules_what_the_tagger_does_not_tell_is_unknown_and_not_silent() -> None:
+    tags = uss_timeline({"Speech": [0.9]}, seconds=2.0)
+    told = torch.zeros(len(ONTO), dtype=torch.bool)
+    told[[node.row for node in ONTO.ancestors("Speech", include_self=True)]] = True
+    heard = detect(replace(tags, known=told), AnalysisSettings.uss(depths=ALL))
+    assert {"Human sounds", "Speech"} <= found(heard).keys()
+    unknown = {node.name for node in heard.unknown}
+    assert {"Music", "Dog", "Male speech, man speaking"} <= unknown
+    assert not {"Human sounds", "Speech"} & unknown
 
 
 def test_the_uss_rules_refuse_a_tagger_without_clipwise_output() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -131,7 +131,7 @@ def _plugin_data(name: str, folder: Path, options: Mapping[str, Any]) -> Trainin
         return data.construct(name, found, {**given, "split": split})
 
     scenes = [scene for split in train for scene in opened(split).scenes()]
-    clips = tuple(_sources(scenes, found))
+    clips = tuple(sources(scenes, found))
     if not clips:
         raise TrainError(f"{found}: no source of {', '.join(train)} is labelled with a class")
 
@@ -152,7 +152,7 @@ def _plugin_data(name: str, folder: Path, options: Mapping[str, Any]) -> Trainin
         validation=wanted(validation, said=said is not None),
         test=tested,
         test_split=test if tested else None,
-        tested=tuple(_sources(tested, found)),
+        tested=tuple(sources(tested, found)),
     )
 
 
@@ -160,8 +160,8 @@ def _listed(value: Any) -> Sequence[str]:
     return (value,) if isinstance(value, str) else value
 
 
-def _sources(scenes: Sequence[Scene], root: Path) -> Iterator[TrainingClip]:
-    """Each labelled source once, at its own level: which scenes it stands in does not matter here."""
+def sources(scenes: Iterable[Scene], root: Path) -> Iterator[TrainingClip]:
+    """Each labelled source of ``scenes`` once, at its own level; a file is named by its path below ``root``."""
     seen: set[tuple[str, Signal]] = set()
     for scene in scenes:
         for place, source in enumerate(scene.sources):
@@ -218,7 +218,7 @@ def _rendered_data(
     if not table.is_file():
         raise TrainError(f"{root}: no train.csv in it; say data.{RENDERED}=auto to make the rendered clips")
     clips, held_out = (
-        tuple(clip for clip in _tabled(path, unlabelled=True) if clip.labels or unlabelled)
+        tuple(clip for clip in tabled(path, unlabelled=True) if clip.labels or unlabelled)
         for path in (table, root / _HELD_OUT_TABLE)
     )
     licence = "; ".join(sorted({clip.credit for clip in clips if clip.credit}))
@@ -235,7 +235,7 @@ def _folder_data(root: Path, options: Mapping[str, Any], *, unlabelled: bool) ->
     if options:
         raise TrainError(f"options.clips: {', '.join(options)}: a folder of clips has no options")
     table = root if root.is_file() else root / "labels.csv"
-    clips = list(_tabled(table, unlabelled=unlabelled) if table.is_file() else _by_folder(root))
+    clips = list(tabled(table, unlabelled=unlabelled) if table.is_file() else _by_folder(root))
     if not clips:
         raise TrainError(
             f"{root}: no clip in it; lay them out as {CLIPS}/CLASS/CLIP.wav (wav, flac, ogg or mp3), CLASS a name or "
@@ -245,7 +245,16 @@ def _folder_data(root: Path, options: Mapping[str, Any], *, unlabelled: bool) ->
     return TrainingData(CLIPS, _credited(clips, table.parent), info, ())
 
 
-def _tabled(table: Path, *, unlabelled: bool) -> Iterator[TrainingClip]:
+def tabled(table: Path, *, unlabelled: bool) -> Iterator[TrainingClip]:
+    """The clips that a table lists.
+
+    Its columns are ``path``, from its own folder on, ``labels``, parted by ``;``, and, where it has them, ``recording``
+    and ``licence``.
+
+    Raises:
+        TrainError: a label is no class of AudioSet, or a clip has none and ``unlabelled`` is False.
+        bench.datasets.base.DatasetError: the table cannot be read, or names a path outside its folder.
+    """
     for row in read_csv(table, columns=("path", "labels")):
         labels = tuple(_target(name.strip(), table) for name in row["labels"].split(";") if name.strip())
         if not labels and not unlabelled:

@@ -241,7 +241,7 @@ def test_the_preset_published_is_the_recipe_of_the_public_code_field_by_field() 
 @pytest.mark.parametrize(
     ("overrides", "why"),
     [
-        (["preset=tiny"], "no preset named 'tiny'; there are default, mini, published, small"),
+        (["preset=tiny"], "no preset named 'tiny'; there are default, mini, mini-uss, published, small"),
         (["stesp=3"], "did you mean steps"),
         (["data.clips=x"], "out: name the folder"),
         (["out=x"], "data: name what to train on"),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from bench.training.tagging.listening import Heard
 from ontology import Ontology
 from reports.bootstrap import Interval, Resampler
-
-_AT_ONCE: Final = 2_000_000
+from reports.detection import average_precision
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,10 @@ class Figures:
 
 def figures(heard: Heard, *, intervals: bool = False) -> Figures:
     """The figures of ``heard``; with ``intervals`` also 95 % intervals by resampling recordings."""
-    from sklearn.metrics import average_precision_score
-
     truth, found = heard.truth, heard.probabilities
     told = [place for place in range(len(heard.classes)) if 0 < truth[:, place].sum() < len(truth)]
-    each = {place: float(average_precision_score(truth[:, place], found[:, place])) for place in told}
+    once = np.ones((1, len(truth)))
+    each = {place: float(average_precision(truth[:, place] == 1, found[:, place], once)[0]) for place in told}
     labelled = np.flatnonzero(truth.any(axis=1))
     hits = truth[labelled, found[labelled].argmax(axis=1)] if len(labelled) else np.empty(0)
     ontology = Ontology.audioset()
@@ -57,30 +55,10 @@ def figures(heard: Heard, *, intervals: bool = False) -> Figures:
     weights = resampler.weights
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=RuntimeWarning)  # a draw may hold no class at all
-        drawn = np.nanmean([average_precisions(truth[:, p], found[:, p], weights) for p in told], axis=0)
+        drawn = np.nanmean([average_precision(truth[:, p] == 1, found[:, p], weights) for p in told], axis=0)
         share = (weights[:, labelled] @ hits) / weights[:, labelled].sum(axis=1)
     return replace(
         made,
         interval=resampler.interval_of(drawn, np.arange(len(truth))),
         accuracy_interval=resampler.interval_of(share, labelled),
     )
-
-
-def average_precisions(truth: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average precision ``(draws,)`` under each row of ``weights`` ``(draws, items)``; NaN where no positive has any.
-
-    As ``sklearn.metrics.average_precision_score``, which takes one weighting at a time; items of one score are told
-    apart by nothing.
-    """
-    order = np.argsort(-scores, kind="stable")
-    truth, scores = truth[order].astype(bool), scores[order]
-    last = np.searchsorted(-scores, -scores[truth], side="right") - 1  # of the items with a positive's score
-    step = max(1, _AT_ONCE // max(len(scores), 1))
-    parts = []
-    for start in range(0, len(weights), step):
-        sorted_weights = weights[start : start + step, order]
-        right = np.where(truth, sorted_weights, 0.0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            precision = np.cumsum(right, axis=1)[:, last] / np.cumsum(sorted_weights, axis=1)[:, last]
-            parts.append(np.nansum(precision * right[:, truth], axis=1) / right.sum(axis=1))
-    return np.concatenate(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -20,8 +20,24 @@ from reports.bootstrap import seed_of
 
 LEVEL_DB: Final = -20.0
 PARTNERS: Final = 4
-"""Mixtures that each clip is the first of."""
+"""Mixtures that each clip is the first of, where so many others fit."""
 _AT_ONCE: Final = 16
+
+
+class Labelled(Protocol):
+    """What decides which clips are mixed."""
+
+    @property
+    def name(self) -> str:
+        """Tells it from all others."""
+
+    @property
+    def mids(self) -> tuple[str, ...]:
+        """Its classes."""
+
+    @property
+    def recording(self) -> str:
+        """What it was cut from."""
 
 
 class Item(NamedTuple):
@@ -60,14 +76,14 @@ def singles(clips: Sequence[TrainingClip], store: ClipStore) -> Iterator[Item]:
             yield Item(clip.name, (clip.recording,), (at_level(audio, LEVEL_DB),), (clip.mids,))
 
 
-def pairs(clips: Sequence[TrainingClip], store: ClipStore, *, partners: int = PARTNERS) -> Iterator[Item]:
-    """Mixtures of two labelled clips at 0 dB: each with ``partners`` others of another kind and another recording.
+def meetings(clips: Sequence[Labelled]) -> Iterator[tuple[int, int]]:
+    """Which clips are mixed, by number: each labelled one with :data:`PARTNERS` others, or as many as fit.
 
-    Both are brought to -20 dBFS; the second is cut, or followed by silence, to be as long as the first. Which clips
-    meet hangs on their names alone.
+    Two clips fit that are cut from different recordings, and of which no class of one is, or lies above or below, one
+    of the other. The choice hangs on the names of the clips alone; the same two may meet twice, in either order.
     """
     admissible = other_kin(Ontology.audioset())
-    labelled = sorted((n for n, clip in enumerate(clips) if clip.labels), key=lambda n: clips[n].name)
+    labelled = sorted((n for n, clip in enumerate(clips) if clip.mids), key=lambda n: clips[n].name)
     for number in labelled:
         clip = clips[number]
         fit = [
@@ -75,22 +91,29 @@ def pairs(clips: Sequence[TrainingClip], store: ClipStore, *, partners: int = PA
             for other in labelled
             if clips[other].recording != clip.recording and admissible(clip.mids, clips[other].mids)
         ]
-        first = store.read(number)
-        if first is None or not fit:
+        if fit:
+            random = np.random.default_rng(seed_of(["pairs", clip.name]))
+            chosen = random.choice(fit, min(PARTNERS, len(fit)), replace=False)
+            yield from ((number, other) for other in chosen.tolist())
+
+
+def pairs(clips: Sequence[TrainingClip], store: ClipStore) -> Iterator[Item]:
+    """Mixtures of the clips that meet, at 0 dB; ``store`` is of the same clips.
+
+    Both are brought to -20 dBFS; the second is cut, or followed by silence, to be as long as the first.
+    """
+    for number, other in meetings(clips):
+        clip, partner = clips[number], clips[other]
+        first, second = store.read(number), store.read(other)
+        if first is None or second is None:
             continue
-        random = np.random.default_rng(seed_of(["pairs", clip.name]))
-        for other in random.choice(fit, min(partners, len(fit)), replace=False):
-            second = store.read(int(other))
-            if second is None:
-                continue
-            fitted = functional.pad(second[: len(first)], (0, max(0, len(first) - len(second))))
-            partner = clips[other]
-            yield Item(
-                f"{clip.name}+{partner.name}",
-                (clip.recording, partner.recording),
-                (at_level(first, LEVEL_DB), at_level(fitted, LEVEL_DB)),
-                (clip.mids, partner.mids),
-            )
+        fitted = functional.pad(second[: len(first)], (0, max(0, len(first) - len(second))))
+        yield Item(
+            f"{clip.name}+{partner.name}",
+            (clip.recording, partner.recording),
+            (at_level(first, LEVEL_DB), at_level(fitted, LEVEL_DB)),
+            (clip.mids, partner.mids),
+        )
 
 
 def listen(trainable: TaggerTraining, items: Iterable[Item], *, tell: Callable[[str], None] | None = None) -> Heard:

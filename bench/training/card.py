@@ -14,8 +14,11 @@ from bench.training.settings import TrainConfig
 from bench.training.trainable import Trainable
 
 CARD: Final = "card.yaml"
-_OF_ONE_CALL: Final = ("resume", "until", "publish")
+_OF_ONE_CALL: Final = ("resume", "until", "test", "publish")
 """Settings that say nothing of what is trained."""
+_TRAINED, _UNSETTLED = "trained by stemtree", "to be settled by who publishes it"
+GENERATED: Final = (_TRAINED, _UNSETTLED)
+"""How summary and licence begin that nobody wrote."""
 
 
 def write_card(
@@ -35,9 +38,9 @@ def write_card(
         "card": {
             "name": path.parent.name or trainable.family,
             "family": trainable.family,
-            "summary": f"trained by stemtree {version('stemtree')} for {config.steps} steps on "
+            "summary": f"{_TRAINED} {version('stemtree')} for {config.steps} steps on "
             + ", ".join(one.info.title for one in data),
-            "licence": "to be settled by who publishes it; trained on recordings under: " + "; ".join(licences),
+            "licence": f"{_UNSETTLED}; trained on recordings under: " + "; ".join(licences),
             "parameters": trainable.parameter_count,
             "training_data": [one.info.title for one in data],
         },
@@ -52,7 +55,7 @@ def write_card(
 def command(family: str, overrides: Sequence[str]) -> str:
     """How such a run is started; values that are paths are left to who starts it.
 
-    >>> command("uss", ["preset=small", "data.esc50=/my/esc50", "out=here", "resume=true"])
+    >>> command("uss", ["preset=small", "data.esc50=/my/esc50", "out=here", "resume=true", "test=false"])
     'stemtree train uss preset=small data.esc50=PATH out=DIR'
     """
     said = []

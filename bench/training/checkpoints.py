@@ -72,7 +72,8 @@ class Checkpoints:
             state = read_checkpoint(path)
             if not isinstance(state, dict) or state.get("format") != _FORMAT:
                 raise ValueError(f"{path}: is not what a run leaves; remove the folder it lies in")
-            self._compare(state, path)
+            before = {"settings": json.loads(state["settings"]), "clips": state["clips"]}
+            check_same(path.parent, before, {"settings": json.loads(self._settings), "clips": self._clips})
             trainable.restore(self._path(steps[-1]) / MODEL)
             if isinstance(trainable, Averaging):
                 trainable.restore_learning(state["learning"])
@@ -102,19 +103,25 @@ class Checkpoints:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def _compare(self, state: Mapping[str, Any], path: Path) -> None:
-        before, now = json.loads(state["settings"]), json.loads(self._settings)
-        for name in sorted(before.keys() | now.keys()):
-            if before.get(name) != now.get(name):
-                raise TrainError(
-                    f"{path.parent}: was made with {name}={json.dumps(before.get(name))}, not "
-                    f"{json.dumps(now.get(name))}; resume under the same settings, or start in another folder"
-                )
-        if state["clips"] != self._clips:
-            raise TrainError(f"{path.parent}: was trained on other clips; resume on the same ones, or start anew")
-
     def _path(self, step: int) -> Path:
         return self._folder / f"step-{step:08d}"
+
+
+def check_same(where: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Compare what was made with what is asked for now, each with ``settings`` and ``clips``, JSON-ready.
+
+    Raises:
+        TrainError: they differ; the message names ``where`` and the first setting that does.
+    """
+    earlier, asked = before["settings"], now["settings"]
+    for name in sorted(earlier.keys() | asked.keys()):
+        if earlier.get(name) != asked.get(name):
+            raise TrainError(
+                f"{where}: was made with {name}={json.dumps(earlier.get(name))}, not {json.dumps(asked.get(name))}; "
+                "resume under the same settings, or start in another folder"
+            )
+    if before["clips"] != now["clips"]:
+        raise TrainError(f"{where}: was made on other clips; resume on the same ones, or start in another folder")
 
 
 def _sync(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from bench.audio import Fitted, Mono, Resampled
 from bench.datasets.audioset import Loudest
@@ -40,14 +41,10 @@ def hold_out(
     return kept, tuple(scenes)
 
 
-def _recording(clip: TrainingClip) -> str:
-    return clip.recording
-
-
 def aside(
-    clips: Sequence[TrainingClip], share: float, *, by: Callable[[TrainingClip], str] = _recording
+    clips: Sequence[TrainingClip], share: float, *, by: Callable[[TrainingClip], str] = attrgetter("recording")
 ) -> frozenset[str]:
-    """What to set aside, named ``by`` recording or otherwise; no class loses its last."""
+    """Names of a share of the recordings, or of what else ``by`` names; no class loses its last one."""
     labels: dict[str, set[Target]] = {}
     for clip in clips:
         labels.setdefault(by(clip), set()).update(clip.labels)

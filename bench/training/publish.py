@@ -15,7 +15,7 @@ import torch
 import yaml
 
 import bench
-from bench.training.card import CARD
+from bench.training.card import CARD, GENERATED
 from bench.training.checkpoints import MODEL
 from bench.training.errors import TrainError
 from bench.training.journal import LOG, read
@@ -32,7 +32,8 @@ def publish(run: Path, target: Path) -> Path:
 
     The card has the fields of a model card under ``card``, then ``training`` (command, time, machine, settings),
     ``classes``, ``limits``, ``figures`` of the run's own test, and ``sources`` with all clips and their credits.
-    Where a card is there already, its limits and what is written in its ``card`` stay.
+    Where a card is there already, its limits and what somebody wrote into its ``card`` stay, and so do figures that
+    were measured of the very same weights.
 
     Returns:
         The card's path.
@@ -45,25 +46,27 @@ def publish(run: Path, target: Path) -> Path:
     content, classes, step = _halved(run / MODEL)
     before = _card_of(target.with_suffix(".yaml")) if target.with_suffix(".yaml").is_file() else {}
     facts = described["card"] | {"name": target.stem}
-    facts |= {name: text for name in _WRITTEN if (text := before.get("card", {}).get(name))}
+    facts |= _written(before.get("card", {}))
     weights = {
         "url": _place(target),
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
         "licence": facts["licence"],
     }
+    same = [one.get("sha256") for one in before.get("card", {}).get("weights") or ()] == [weights["sha256"]]
     card = {
         "card": ModelCard.model_validate(facts | {"weights": [weights]}).model_dump(mode="json", exclude_none=True),
         "training": {
             "command": described["command"],
             "steps": step,
             "seeds": [described["settings"]["seed"]],
-            **_time_and_machine(run),
+            **_spent(run),
+            "machine": _machine(run),
             "settings": described["settings"],
         },
         "classes": classes,
         "limits": before.get("limits", []),
-        "figures": json.loads(json.dumps(_figures(run)), parse_float=lambda text: round(float(text), 4)),
+        "figures": ((before.get("figures") or {}) if same else {}) | _rounded(_figures(run)),
         "sources": [{**source, "clips": _grouped(source["clips"])} for source in described["sources"]],
     }
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +84,12 @@ def _card_of(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("card"), dict):
         raise TrainError(f"{path}: is no card of a model")
     return content
+
+
+def _written(earlier: Mapping[str, Any]) -> dict[str, str]:
+    """What somebody wrote into an earlier card."""
+    texts = {name: str(text) for name in _WRITTEN if (text := earlier.get(name))}
+    return {name: text for name, text in texts.items() if not text.startswith(GENERATED)}
 
 
 def _halved(path: Path) -> tuple[bytes, list[str], int]:
@@ -106,25 +115,19 @@ def _place(target: Path) -> str:
     return place.relative_to(root).as_posix() if place.is_relative_to(root) else target.name
 
 
-def _time_and_machine(run: Path) -> dict[str, Any]:
-    records = read(run / LOG)
+def _spent(run: Path) -> dict[str, Any]:
+    """Seconds of the run, and of its calibration where it had one."""
     calibration = read(run / CALIBRATION / LOG)
     return {
-        "seconds": _seconds(records),
+        "seconds": _seconds(read(run / LOG)),
         **({"calibration_seconds": _seconds(calibration)} if calibration else {}),
-        "machine": next(
-            (
-                {k: v for k, v in one.items() if k not in ("step", "kind")}
-                for one in records  # where it began: whoever resumes a finished run trains nothing
-                if _is_machine(one)
-            ),
-            None,
-        ),
     }
 
 
-def _is_machine(record: Mapping[str, Any]) -> bool:
-    return bool(record["kind"] == "machine")
+def _machine(run: Path) -> dict[str, Any] | None:
+    """Where it began, as whoever resumes a finished run trains nothing; None where its log does not say."""
+    noted = [record for record in read(run / LOG) if record["kind"] == "machine"]
+    return {name: value for name, value in noted[0].items() if name not in ("step", "kind")} if noted else None
 
 
 def _seconds(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -142,6 +145,12 @@ def _figures(run: Path) -> dict[str, Any]:
         return {}
     scores = [Score(**{name: _or_nan(value) for name, value in one.items()}) for one in tested["scores"]]
     return {"test": {tested["split"]: summary(scores).plain()}}
+
+
+def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
+    """The same with four digits behind the point, in the plain types that YAML has words for."""
+    plain: dict[str, Any] = json.loads(json.dumps(figures), parse_float=lambda text: round(float(text), 4))
+    return plain
 
 
 def _or_nan(value: Any) -> Any:

@@ -18,21 +18,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from bench.audio import FileSignal
 from bench.train import train
 from bench.training.checkpoints import MODEL, STATE
-from bench.training.clips import open_data
+from bench.training.clips import TrainingClip, open_data
 from bench.training.errors import TrainError
 from bench.training.journal import LOG, read
+from bench.training.publish import publish
 from bench.training.settings import TrainConfig, compose
 from bench.training.store import ClipStore
 from bench.training.tagging.augment import Augment, coloured, cut
 from bench.training.tagging.batches import TagBatches, TagDrawing
-from bench.training.tagging.figures import average_precisions
-from bench.training.tagging.labels import Truth
-from bench.training.tagging.listening import pairs, singles
+from bench.training.tagging.figures import figures
+from bench.training.tagging.labels import Truth, declared, nameable
+from bench.training.tagging.listening import Heard, pairs, singles
 from bench.training.tagging.thresholds import HIGHEST, LOWEST, best_threshold
 from bench.training.tagging.training import TaggerTraining
-from ontology import Ontology
+from ontology import Ontology, Target
 from separators.uss.checkpoint import load_separator
 from taggers.mini.checkpoint import load
 from taggers.mini.network import MiniNet
@@ -223,6 +225,13 @@ def test_masks_hide_behind_the_mean_and_the_equaliser_moves_bands_alike() -> Non
     assert 1 < float(moved.abs().max()) <= 6 + 1e-5
 
 
+def test_of_a_label_of_several_classes_those_that_audioset_labels_are_learnt() -> None:
+    unlabelled = next(node.mid for node in ONTOLOGY if node.index is None)
+    clip = TrainingClip("a", FileSignal(Path("a.wav")), (Target("both", (unlabelled, RAIN)),), "a")
+    assert declared([clip]) == (RAIN,)
+    assert nameable([clip]) == ((clip,), ())
+
+
 def test_a_class_sounds_where_one_below_it_does() -> None:
     bark = ONTOLOGY["Bark"].mid
     assert Truth((DOG, bark, RAIN)).of((bark,)).tolist() == [1, 1, 0]
@@ -236,31 +245,31 @@ def test_a_class_sounds_where_one_below_it_does() -> None:
 def test_pairs_are_of_two_kinds_at_0_db_and_hang_on_names_alone(clips: Path) -> None:
     found = open_data("clips", clips, {}, unlabelled=True).clips
     store = ClipStore(found, sample_rate=RATE, memory_bytes=1e8)
-    made = list(pairs(found, store, partners=2))
-    assert len(made) == 24
+    made = list(pairs(found, store))
+    assert len(made) == 48
     for item in made:
         assert item.mids[0] != item.mids[1]
         assert () not in item.mids
         levels = [float(part.square().mean().sqrt()) for part in item.parts]
         assert levels == pytest.approx([0.1, 0.1], rel=1e-3)
     turned = found[::-1]
-    again = pairs(turned, ClipStore(turned, sample_rate=RATE, memory_bytes=1e8), partners=2)
+    again = pairs(turned, ClipStore(turned, sample_rate=RATE, memory_bytes=1e8))
     assert [item.name for item in again] == [item.name for item in made]
     assert len(list(singles(found, store))) == 14
 
 
-@given(seed=st.integers(0, 2**31), items=st.integers(4, 25), levels=st.integers(2, 30))
-def test_weighted_average_precision_is_that_of_scikit_learn(seed: int, items: int, levels: int) -> None:
-    random = np.random.default_rng(seed)
-    truth = random.integers(0, 2, items)
-    truth[0] = 1
-    scores = random.integers(0, levels, items) / levels
-    drawn = random.multinomial(items, [1 / items] * items, size=5).astype(float)
-    for weight, found in zip(drawn, average_precisions(truth, scores, drawn), strict=True):
-        if weight[truth > 0].sum():
-            assert found == pytest.approx(average_precision_score(truth, scores, sample_weight=weight))
-        else:
-            assert np.isnan(found)
+def test_mean_average_precision_is_that_of_scikit_learn_over_classes_that_some_items_hold_and_others_do_not() -> None:
+    random = np.random.default_rng(0)
+    truth = np.stack([*random.integers(0, 2, (2, 30)), np.ones(30, dtype=int), np.zeros(30, dtype=int)], axis=1)
+    scores = random.integers(0, 9, (30, 4)) / 9
+    heard = Heard((DOG, RAIN, SINE, ONTOLOGY["Speech"].mid), truth=truth.astype(np.float32), probabilities=scores)
+    heard.names, heard.recordings = [str(n) for n in range(30)], [(str(n // 2),) for n in range(30)]
+    made = figures(heard, intervals=True)
+    expected = [average_precision_score(truth[:, place], scores[:, place]) for place in (0, 1)]
+    assert list(made.classes.values()) == pytest.approx(expected)
+    assert made.mean_average_precision == pytest.approx(np.mean(expected))
+    assert made.interval is not None
+    assert (made.interval.low or 1) < np.mean(expected) < (made.interval.high or 0)
 
 
 @given(seed=st.integers(0, 2**31), items=st.integers(2, 40), levels=st.integers(2, 60))
@@ -318,6 +327,7 @@ def write_folds(root: Path) -> Path:
 def test_one_command_calibrates_trains_tests_and_publishes_and_does_nothing_twice(clips: Path, tmp_path: Path) -> None:
     root, out, target = write_folds(tmp_path / "esc"), tmp_path / "out", tmp_path / "mini" / "my-tagger.safetensors"
     told: list[str] = []
+    (root / "audio" / "4-dog-1.wav").write_bytes(b"no sound")
     changes: dict[str, Any] = {"data": {"esc50": root, "clips": clips}, "steps": 3, "calibrate": 3, "publish": target}
     half = train("tagger", config(root, out, until=2, **changes))
     assert (half.done, half.finished, half.out) == (2, False, out / "calibration")
@@ -333,7 +343,8 @@ def test_one_command_calibrates_trains_tests_and_publishes_and_does_nothing_twic
     folds = [{Path(clip["name"]).name[0] for clip in card["sources"][0]["clips"]} for card in cards]
     assert folds == [{"1", "2"}, {"1", "2", "3"}]
     tested = json.loads((out / "test.json").read_text())
-    assert tested["esc50 fold4"]["single"]["items"] == 6
+    assert tested["esc50 fold4"]["single"]["items"] == 5
+    assert [note for note in report.notes if note in told and "4-dog-1.wav" in note]
     assert tested["esc50 fold4"]["single"]["interval"]["low"] is not None
     # Published: half the bytes, nearly the same probabilities, a card without folders of this machine.
     published = load(target)[0]
@@ -354,10 +365,22 @@ def test_one_command_calibrates_trains_tests_and_publishes_and_does_nothing_twic
     assert MiniTagger(checkpoint=target).thresholds() is not None
     before = (out / "calibration" / LOG).read_text()
     card["limits"] = ["knows three sounds"]
+    card["figures"]["speed"] = 0.1
     target.with_suffix(".yaml").write_text(yaml.safe_dump(card))
     assert train("tagger", config(root, out, resume=True, **changes)).finished
     assert (out / "calibration" / LOG).read_text() == before
-    assert yaml.safe_load(target.with_suffix(".yaml").read_text())["limits"] == ["knows three sounds"]
+    again = yaml.safe_load(target.with_suffix(".yaml").read_text())
+    assert (again["limits"], again["figures"]["speed"]) == (["knows three sounds"], 0.1)
+    assert again["figures"]["test"] == card["figures"]["test"]
+    again["card"]["weights"][0]["sha256"] = "0" * 64
+    again["card"] |= {"summary": "trained by stemtree 0 for 9 steps on nothing", "notes": "written by hand"}
+    target.with_suffix(".yaml").write_text(yaml.safe_dump(again))
+    publish(out, target)
+    anew = yaml.safe_load(target.with_suffix(".yaml").read_text())
+    assert set(anew["figures"]) == {"test"}
+    assert (anew["card"]["summary"], anew["card"]["notes"]) == (card["card"]["summary"], "written by hand")
+    with pytest.raises(TrainError, match=r"thresholds\.json: was made with steps=3, not 4"):
+        train("tagger", config(root, out, resume=True, **changes | {"steps": 4}))
 
 
 def test_a_separator_is_published_by_the_same_setting(clips: Path, tmp_path: Path) -> None:
@@ -392,6 +415,7 @@ def test_rendered_clips_are_read_by_table_and_negatives_only_serve_a_tagger(clip
         ({"anchor": "random"}, "anchor: plays no part in training a tagger"),
         ({"level_db": None}, "level_db=null"),
         ({"augment": {"sources": [0.5, 0.1]}}, "augment.sources: probabilities add up to 1, not 0.6"),
+        ({"augment": {"sources": [0.3333333, 0.6666666]}}, "add up to 1, not 0.9999999"),
         ({"augment": {"souces": [1.0]}}, "augment.souces"),
         ({"model": {"channels": [1, 2]}}, "model: channels are 5 positive numbers"),
         ({"calibrate": 7}, "calibrate=7: no such split is trained on; there are none"),

@@ -29,25 +29,34 @@ class Augment(BaseModel):
     other_db: tuple[float, float] = (-28.0, -20.0)
     """Bounds of the levels of all clips of an item but the first, in dBFS."""
     speed_octaves: float = Field(default=0.25, ge=0)
+    """By how much a clip is played faster or slower at most, in octaves of pitch."""
     speed_share: _Share = 0.7
-    """Share of the clips that are played up to so much faster or slower."""
+    """Share of the clips that are played at another speed."""
     gain_db: tuple[float, float] = (-20.0, 6.0)
+    """Bounds of the gain of a whole item."""
     noise_db: tuple[float, float] = (-90.0, -45.0)
+    """Bounds of the level of the white noise that is added to an item, in dBFS."""
     noise_share: _Share = 0.5
-    """Share of the items that white noise is added to, at a level in dBFS."""
+    """Share of the items that white noise is added to."""
     silence_share: _Share = 0.02
     """Share of the items that are digital silence."""
     time_masks: int = Field(default=2, ge=0)
+    """Stretches of frames that are hidden in each item."""
     time_mask_frames: int = Field(default=40, ge=0)
+    """Frames of such a stretch at most."""
     band_masks: int = Field(default=1, ge=0)
+    """Stretches of mel bands that are hidden in each item."""
     band_mask_bands: int = Field(default=8, ge=0)
+    """Bands of such a stretch at most."""
     equaliser_points: int = Field(default=5, ge=2)
+    """Points over the mel bands, evenly spaced, at which a random gain is drawn; between them it is interpolated."""
     equaliser_db: float = Field(default=6.0, ge=0)
+    """The greatest gain or loss at such a point."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Augment:
-        if abs(sum(self.sources) - 1) > 1e-6:
-            raise ValueError(f"sources: probabilities add up to 1, not {sum(self.sources):g}")
+        if abs(sum(self.sources) - 1) > 1e-8:  # what numpy draws by
+            raise ValueError(f"sources: probabilities add up to 1, not {sum(self.sources):.9g}")
         for name in ("other_db", "gain_db", "noise_db"):
             low, high = getattr(self, name)
             if low > high:
@@ -66,8 +75,8 @@ def cut(
 ) -> torch.Tensor:
     """A segment ``(samples,)`` of a clip ``(any,)`` at a random speed.
 
-    It is taken from where the clip sounds: any stretch with at least ``energy_share`` of the energy of its loudest one.
-    A shorter clip lies anywhere in silence.
+    It is taken from where the clip sounds: from any stretch that has at least ``energy_share`` of the energy of the
+    loudest stretch. A clip that is too short is put somewhere into silence.
     """
     speed = 2 ** random.uniform(-how.speed_octaves, how.speed_octaves) if random.random() < how.speed_share else 1.0
     taken = round(samples * speed)
@@ -82,7 +91,7 @@ def cut(
 
 
 def coloured(spectrograms: torch.Tensor, how: Augment, randoms: list[np.random.Generator]) -> torch.Tensor:
-    """Spectrograms in dB ``(batch, frames, bands)`` with stretches and bands at their mean, through an equaliser."""
+    """Spectrograms in dB ``(batch, frames, bands)``, parts of them hidden behind their mean, and then equalised."""
     _, frames, bands = spectrograms.shape
     hidden = np.zeros(spectrograms.shape, dtype=bool)
     gains = np.empty((len(randoms), 1, bands), dtype=np.float32)

@@ -31,7 +31,7 @@ class TagBatch:
     spectrograms: torch.Tensor
     labels: torch.Tensor
     without_partner: int
-    """Items with fewer clips than drawn: one more was of the kin of those that are in it."""
+    """Items that hold fewer clips than were drawn for them, as one was left out for being of another one's kin."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class TagDrawing:
 class TagBatches:
     """Makes the batch of any step.
 
-    Classes are drawn alike often, and clips without labels as if they were one more class.
+    All classes are drawn equally often, and so are clips without labels, as if they were one more class.
     """
 
     def __init__(

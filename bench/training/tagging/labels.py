@@ -13,22 +13,22 @@ from ontology import Ontology
 
 
 def declared(clips: Sequence[TrainingClip]) -> tuple[str, ...]:
-    """Mids of all classes of ``clips`` in the order in which the ontology is walked.
+    """Mids of the classes of ``clips`` that AudioSet labels, in the order in which the ontology is walked.
 
     Raises:
         TrainError: there is none.
     """
     mids = {mid for clip in clips for mid in clip.mids}
-    classes = tuple(node.mid for node in Ontology.audioset().walk() if node.mid in mids)
+    classes = tuple(node.mid for node in Ontology.audioset().walk() if node.mid in mids and node.index is not None)
     if not classes:
         raise TrainError("no clip is labelled with a class that AudioSet labels: a tagger has nothing to learn")
     return classes
 
 
 def nameable(clips: Sequence[TrainingClip]) -> tuple[tuple[TrainingClip, ...], tuple[str, ...]]:
-    """The clips without labels that AudioSet has no label for, and the names of those labels.
+    """The clips stripped of labels none of whose classes AudioSet labels, and the names of those labels.
 
-    A clip that loses all of its labels is left out: it is no example of silence.
+    A clip that loses all of its labels is left out: something sounds in it, so that it is no example of silence.
     """
     ontology = Ontology.audioset()
     every = {label for clip in clips for label in clip.labels}

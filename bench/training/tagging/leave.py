@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import attrgetter
 
 from bench.training.clips import RENDERED, TrainingClip, TrainingData, open_data
 from bench.training.errors import TrainError
@@ -12,10 +13,13 @@ from bench.training.settings import TrainConfig
 
 
 def left_out(config: TrainConfig, sources: Sequence[TrainingData]) -> tuple[list[TrainingData], list[TrainingClip]]:
-    """What is left to train on, and the clips of the split ``calibrate`` or, where there is none, a share of them.
+    """What is left to train on, and the clips that thresholds are chosen on.
+
+    These are, of a data set that has the split ``calibrate``, the clips of that split, and of any other the share
+    ``calibration_share`` of its recordings.
 
     Raises:
-        TrainError: no data set has the split, or a data set has no other.
+        TrainError: no data set is trained on the split, or one is trained on no other.
     """
     kept: list[TrainingData] = []
     held: list[TrainingClip] = []
@@ -41,24 +45,16 @@ def left_out(config: TrainConfig, sources: Sequence[TrainingData]) -> tuple[list
 
 
 def set_aside(sources: Sequence[TrainingData], share: float) -> tuple[list[TrainingData], list[TrainingClip]]:
-    """The sources without a share of their recordings, chosen by hashed names, and the clips of these.
+    """The sources without a share of their recordings, chosen by hashed names, and the clips of those recordings.
 
-    Of rendered clips, a share of the clips: each of their few programs and voices is needed to learn from.
+    Of rendered clips a share of the clips is taken instead: each of their few programs and voices is needed to learn
+    from.
     """
     kept: list[TrainingData] = []
     held: list[TrainingClip] = []
     for source in sources:
-        rendered = source.name == RENDERED
-        chosen = aside(source.clips, share, by=_name if rendered else _recording)
-        out = [clip for clip in source.clips if (_name(clip) if rendered else _recording(clip)) in chosen]
-        kept.append(replace(source, clips=tuple(clip for clip in source.clips if clip not in out)))
-        held += out
+        unit = attrgetter("name" if source.name == RENDERED else "recording")
+        chosen = aside(source.clips, share, by=unit)
+        kept.append(replace(source, clips=tuple(clip for clip in source.clips if unit(clip) not in chosen)))
+        held += [clip for clip in source.clips if unit(clip) in chosen]
     return kept, held
-
-
-def _name(clip: TrainingClip) -> str:
-    return clip.name
-
-
-def _recording(clip: TrainingClip) -> str:
-    return clip.recording

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.seeding import seed_everything
 from bench.training import journal, loop
-from bench.training.checkpoints import MODEL, Checkpoints
+from bench.training.checkpoints import MODEL, Checkpoints, check_same
 from bench.training.clips import TrainingClip, TrainingData, content_key, one_label_per_class, open_data
 from bench.training.errors import TrainError
 from bench.training.follow import follow
@@ -107,14 +107,13 @@ def train_tagger(config: TrainConfig, here: Launch, *, tell: Tell, say: Tell) ->
         here,
         resume=config.resume and not fresh,
         notes=notes,
-        test=config.test,
         tell=tell,
         say=say,
     )[1]
 
 
 def _check(config: TrainConfig) -> None:
-    """Settings of separators would be read by nobody."""
+    """Refuse settings of separators, which nobody would read, and clips at levels of their own."""
     if unread := [name for name in config.said() if name in _SEPARATION or name.startswith("query")]:
         raise TrainError(f"{unread[0]}: plays no part in training a tagger; leave it out")
     if config.level_db is None:
@@ -150,10 +149,8 @@ def _calibrate(
         raise TrainError(f"{config.out}: holds a run already; say resume=true to go on with it, or name another folder")
     kept, held = left_out(config, sources)
     say(f"calibration: {len(held)} clips are left out of a network of its own, in {out}")
-    own = config.model_copy(update={"out": out, "test": False, "publish": None})
-    parts, report = _run(
-        own, kept, held, classes, {}, here, resume=config.resume, notes=[], test=False, tell=tell, say=say
-    )
+    own = config.model_copy(update={"out": out, "test": False})
+    parts, report = _run(own, kept, held, classes, {}, here, resume=config.resume, notes=[], tell=tell, say=say)
     if not report.finished:
         return report
     chosen, absent = calibrated(parts.trainable, held, memory_bytes=config.memory_gb * 2**30, tell=tell)
@@ -171,11 +168,10 @@ def _read_thresholds(path: Path, key: Mapping[str, Any]) -> Mapping[str, float]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         thresholds = {str(mid): float(value) for mid, value in found["thresholds"].items()}
-        same = {name: found[name] for name in key} == json.loads(json.dumps(key))
+        before = {"settings": dict(found["settings"]), "clips": found["clips"]}
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise TrainError(f"{path}: cannot be read ({error}); remove it to choose thresholds anew") from error
-    if not same:
-        raise TrainError(f"{path}: was made under other settings or from other clips; start in another folder")
+    check_same(path, before, json.loads(json.dumps(key)))
     return thresholds
 
 
@@ -209,11 +205,10 @@ def _run(
     *,
     resume: bool,
     notes: Sequence[str],
-    test: bool,
     tell: Tell,
     say: Tell,
 ) -> tuple[_TaggerParts, TaggerReport]:
-    """Train one network; validate on ``held`` and, where ``test`` is set, test on the sources' own test clips."""
+    """Train one network; validate it on ``held``, and test it on the sources' own test clips where that is set."""
     parts = _parts(config, sources, held, classes, thresholds, here)
     notes = [*notes, *map(told, sources)]
     for source in sources:
@@ -236,13 +231,18 @@ def _run(
     if made.journal is None:
         return made, report
     if report.finished:
+        unread: list[str] = []
         if len(made.validation):
             tell("validation")
             checked = loop.record_validation(made, done)
             assert isinstance(checked, Outcome)
             report = replace(report, validation=checked)
-        tests = _tests(config, made, sources, tell) if test else {}
-        report = replace(report, tests=tests)
+            unread += made.validation.unreadable
+        tests = _tests(config, made, sources, unread, tell) if config.test else {}
+        unheard = few("clips to be judged on cannot be used", unread)
+        for note in unheard:
+            say(note)
+        report = replace(report, tests=tests, notes=(*report.notes, *unheard))
         if tests:
             plain = {name: outcome.plain() for name, outcome in tests.items()}
             (config.out / TEST).write_text(json.dumps(plain, indent=1, allow_nan=False), encoding="utf-8")
@@ -250,7 +250,10 @@ def _run(
     return made, report
 
 
-def _tests(config: TrainConfig, parts: _TaggerParts, sources: Sequence[TrainingData], tell: Tell) -> dict[str, Outcome]:
+def _tests(
+    config: TrainConfig, parts: _TaggerParts, sources: Sequence[TrainingData], unread: list[str], tell: Tell
+) -> dict[str, Outcome]:
+    """By data set and split what the network hears in its test clips; ``unread`` is told why clips are left out."""
     tests = {}
     for source in sources:
         if source.tested:
@@ -263,6 +266,7 @@ def _tests(config: TrainConfig, parts: _TaggerParts, sources: Sequence[TrainingD
                 limit=None,
             )
             tests[name] = clips.check(parts.trainable, intervals=True, tell=tell)
+            unread += clips.unreadable
     return tests
 
 

@@ -25,11 +25,12 @@ SEGMENT_SECONDS: Final = 2.0
 STEP_SECONDS: Final = 1.0
 LOWEST, HIGHEST = 0.05, 0.95
 DEFAULT: Final = 0.5
-"""Of a class that no held-out clip holds."""
+"""The threshold of a class that no held-out clip holds."""
 _SOUNDS: Final = 0.1
-"""Share of the energy of a clip's loudest segment from which on its class is taken to sound in a segment: -10 dB."""
+"""A clip's class is taken to sound in those of its segments with at least this share of the energy of its loudest
+segment (-10 dB)."""
 _SILENT: Final = 1e-4
-"""Share up to which it is taken not to: -40 dB."""
+"""And not to sound in those with at most this share (-40 dB); in between nobody can tell."""
 
 
 def calibrated(
@@ -39,7 +40,14 @@ def calibrated(
     memory_bytes: float,
     tell: Callable[[str], None],
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Thresholds by mid chosen on ``clips``, alone and two at once, and the mids that none of them holds."""
+    """Thresholds by mid, chosen on ``clips`` alone and two at once, and the mids of which no clip tells anything.
+
+    Args:
+        trainable: trained without ``clips``.
+        clips: what it is judged on.
+        memory_bytes: for decoded clips.
+        tell: is told how far it is.
+    """
     rate = trainable.sample_rate
     store = ClipStore(clips, sample_rate=rate, memory_bytes=memory_bytes)
     truths: list[np.ndarray] = []
@@ -72,8 +80,8 @@ def calibrated(
 def best_threshold(truth: np.ndarray, scores: np.ndarray) -> float:
     """The threshold from 0.05 to 0.95 with the highest F1, where what is above it counts as sounding.
 
-    F1 only changes at scores; where neighbouring stretches between them share the highest, they are one, and the middle
-    of the widest is taken.
+    F1 only changes where the threshold passes a score. Of the intervals between scores on which it is highest, those
+    that touch are joined, and the middle of the widest is taken.
 
     Args:
         truth: ``(items,)``, 0 or 1, with at least one 1.

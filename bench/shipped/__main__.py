@@ -1,26 +1,26 @@
-"""``python -m bench.shipped --esc50 PATH --voicebank PATH --rendered PATH --out DIR``: measure, and write figures.
+"""``python -m bench.shipped --esc50 PATH --voicebank PATH --out DIR``: measure what comes along, and write figures.
 
-Writes ``figures.json``, ``figures.md``, ``confusion.svg`` and ``by_class.svg``. What has no data or weights is left
-out, and is said to be.
+Writes ``figures.json``, ``figures.md``, ``confusion.svg`` and ``by_class.svg``. Parts without data or weights are left
+out, and it is said why.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
 import tempfile
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import torch
-
+from bench.analysis.request import AnalysisError
+from bench.datasets.rendered import default_folder
 from bench.plugins import PluginError
 from bench.progress import spinner
+from bench.provenance import provenance
 from bench.shipped.blind import blind
+from bench.shipped.card import into_card
 from bench.shipped.clips import fold_clips
 from bench.shipped.figures import ShippedError
 from bench.shipped.harness import SEPARATOR, TAGGER, Models
@@ -52,6 +52,13 @@ def main() -> None:
         raise SystemExit(2)
     for path in write(figures, asked.out):
         sys.stdout.write(f"{path}\n")
+    try:
+        for card in asked.card:
+            into_card(figures, card)
+            sys.stdout.write(f"{card}\n")
+    except (ShippedError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from error
 
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
@@ -75,7 +82,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         with spinner(name) as tell:
             try:
                 figures[name] = parts[name](tell)
-            except (ShippedError, PluginError, Unavailable) as error:
+            except (ShippedError, PluginError, AnalysisError, Unavailable) as error:
                 absent[name] = str(error)
     if asked.scaling:
         try:
@@ -94,9 +101,8 @@ def write(figures: dict[str, Any], out: Path) -> list[Path]:
     if "counts" in figures.get("tagger", {}).get("confusion", {}):
         written.append(out / "confusion.svg")
         draw_confusion(figures["tagger"]["confusion"], written[-1])
-    if {"tagger", "separator"} & set(figures):
+    if draw_by_class(figures, out / "by_class.svg"):
         written.append(out / "by_class.svg")
-        draw_by_class(figures, written[-1])
     return written
 
 
@@ -108,12 +114,19 @@ def _spot(models: Models, esc50: Path | None, absent: dict[str, str]) -> dict[st
     found = {"tagger": spot_tagger(open_ear(models.tagger or WEIGHTS), clips)}
     try:
         models.check(SEPARATOR)
-        separator = MiniUss(**models.options(SEPARATOR).get(SEPARATOR, {}), dtype="float32")
+        separator = _separator(models)
         found["separator"] = spot_separator(separator, held_out_pairs(clips))
         found["separator"]["fold4"] = spot_separator(separator, fold_pairs(_given(esc50, "--esc50")))
     except ShippedError as error:
         absent["spot, mini-uss"] = str(error)
     return found
+
+
+def _separator(models: Models) -> MiniUss:
+    try:
+        return MiniUss(**models.options(SEPARATOR).get(SEPARATOR, {}), dtype="float32")
+    except (OSError, ValueError) as error:
+        raise ShippedError(str(error)) from error
 
 
 def _given(folder: Path | None, option: str) -> Path:
@@ -123,28 +136,24 @@ def _given(folder: Path | None, option: str) -> Path:
 
 
 def _made(models: Models) -> dict[str, Any]:
+    made = provenance()
     return {
-        "stemtree": version("stemtree"),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": processor(),
+        "stemtree": made["packages"]["stemtree"],
+        "torch": made["packages"]["torch"],
+        "python": made["python"],
+        "machine": made["cpu"],
         "weights": models.sha256(),
     }
-
-
-def processor() -> str:
-    """Name of the machine's processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.shipped", description=__doc__)
     parser.add_argument("--esc50", type=Path, help="folder of ESC-50 or ESC-10")
     parser.add_argument("--voicebank", type=Path, help="folder of VoiceBank-DEMAND")
-    parser.add_argument("--rendered", type=Path, help="folder of rendered clips, with held_out.csv and the others")
+    parser.add_argument(
+        "--rendered", type=Path, default=default_folder(),
+        help="folder of rendered clips; without it, the one that `stemtree data make rendered` makes",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, help="folder that the figures are written to")
     parser.add_argument(
         "--tagger", type=Path, nargs="+", default=[], metavar="CKPT",
@@ -156,6 +165,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--scaling", type=Path, nargs="+", default=[], metavar="RUN", help="folders of `stemtree train` to compare"
+    )
+    parser.add_argument(
+        "--card", type=Path, nargs="+", default=[], help="cards of these weights, which the figures are copied into"
     )
     return parser.parse_args()
 

@@ -1,7 +1,9 @@
 """How well taggers tell what sounds: average precision, F1 at their thresholds, false alarms, and confusion.
 
-Several trainings of one tagger are judged together: figures are means over them. What is said at a threshold of single
-classes, and the confusion, are of the first one alone, as no two have the same thresholds.
+Several trainings of one tagger are judged together: figures are means over them. Thresholds are chosen by a training of
+their own, which not every one need have had: F1 and false alarms are means over those trainings that have thresholds,
+or over all where none has any. Precision, recall, F1 and false alarms of a single class, and the confusion, are of the
+first training alone.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ THRESHOLD: Final = 0.5
 def detection(heard: Sequence[Heard], *, name: str) -> dict[str, Any]:
     """Figures of one set of clips, heard by each training.
 
-    ``map`` is the mean of the average precision over classes that sound in some clip, every class that the tagger
-    declares having been scored; ``f1`` the mean over these classes; ``false_alarms`` how many classes are said to sound
-    in a clip that do not. Recordings are resampled, both of a mixture at once.
+    ``map`` is the mean of average precision over the classes that sound in some clip; ``f1`` the mean of F1 over the
+    same classes; ``false_alarms`` how many classes per clip are said to sound and do not, among all that the tagger
+    declares. Clips of which the labels cannot tell whether a class sounds do not count for that class. Intervals
+    resample recordings.
     """
     clips = heard[0].clips
     resampler = Resampler.of(
@@ -36,16 +39,17 @@ def detection(heard: Sequence[Heard], *, name: str) -> dict[str, Any]:
     )
     weights, rows = with_plain_row(resampler), np.arange(len(clips))
     every = [_Judged(one, weights) for one in heard]
+    decided = [judged for judged, one in zip(every, heard, strict=True) if one.calibrated] or every
     sounding = [place for place in range(len(heard[0].classes)) if (heard[0].truth[:, place] == 1).any()]
     found: dict[str, Any] = {
         "clips": len(clips),
         "seconds": round(sum(len(clip.audio) for clip in clips) / SAMPLE_RATE, 1),
         "recordings": len({recording for clip in clips for recording in clip.recordings}),
-        "false_alarms": over_seeds([one.alarms() for one in every], resampler, rows),
+        "false_alarms": over_seeds([one.alarms() for one in decided], resampler, rows),
     }
     if sounding:
         found["map"] = over_seeds([one.mean(one.precision, sounding) for one in every], resampler, rows)
-        found["f1"] = over_seeds([one.mean(one.f1, sounding) for one in every], resampler, rows)
+        found["f1"] = over_seeds([one.mean(one.f1, sounding) for one in decided], resampler, rows)
     found["classes"] = {
         label: row
         for place, label in sorted(enumerate(_names(heard[0])), key=lambda item: item[1])
@@ -57,10 +61,11 @@ def detection(heard: Sequence[Heard], *, name: str) -> dict[str, Any]:
 
 
 def confusion(heard: Sequence[Heard], *, name: str) -> dict[str, Any]:
-    """Accuracy of the most probable of all declared classes on clips of one label, and what is taken for what.
+    """How often the most probable of all declared classes is a clip's label, and what is taken for what.
 
-    A row is a label, a column a declared class, an entry how many clips. Clips whose label is not declared are left
-    out. Of equally probable classes the deepest one counts, as a class is never less probable than one below it.
+    Of ``counts``, a row is a label, a column a declared class, an entry how many clips. Clips with another number of
+    labels than one, or with one that is not declared, are left out. Of equally probable classes the deepest one counts,
+    as a class is never less probable than one below it.
     """
     first = heard[0]
     kept = [place for place, clip in enumerate(first.clips) if len(clip.mids) == 1 and clip.mids[0] in first.classes]

@@ -45,16 +45,18 @@ class Heard:
     classes: tuple[str, ...]
     """Mids."""
     probabilities: Array
-    """Calibrated: a class is said to sound from 0.5 on."""
+    """As the tagger tells them: where it is calibrated, a class is said to sound from 0.5 on."""
     truth: np.ndarray
     """1 where the class sounds, 0 where it does not, -1 where the labels cannot tell."""
+    calibrated: bool = True
+    """Whether the tagger has thresholds of its own; otherwise 0.5 is nobody's choice."""
 
 
 def open_ear(checkpoint: Path) -> Ear:
     """Load a tagger.
 
     Raises:
-        ShippedError: they cannot be read, or are of another network.
+        ShippedError: its weights cannot be read, or are of another network.
     """
     try:
         _, description, _ = load(checkpoint)
@@ -81,7 +83,7 @@ def hear(ear: Ear, clips: Sequence[Clip]) -> Heard:
             tags = ear.tagger.tag(waveforms, context=TagContext(sample_rate=SAMPLE_RATE))
             found[batch] = tags.probabilities[:, rows].double().numpy()
     truth = np.stack([_truth(clip.mids, ear.classes) for clip in clips])
-    return Heard(tuple(clips), ear.classes, found, truth)
+    return Heard(tuple(clips), ear.classes, found, truth, calibrated=ear.tagger.thresholds() is not None)
 
 
 def _truth(mids: Sequence[str], classes: Sequence[str]) -> np.ndarray:

@@ -11,7 +11,7 @@ from separators.hpss import HPSS
 class BetterPart(Separator):
     """The harmonic or the percussive part of HPSS, whichever has the smaller error: the most that its parts can earn.
 
-    HPSS itself claims instruments and clicks and refuses most sounds, so that it has no figures on them.
+    HPSS itself takes no other classes than those that either part stands for, and refuses most sounds.
     """
 
     family = "oracle"

@@ -17,10 +17,15 @@ _HALF: Final = 0.5
 """Share of a row from which a field is so dark that its number is written in white."""
 _OFFSET: Final = 0.13
 """Between two marks of one class."""
+_Marks = dict[str, dict[str, dict[str, Any]]]
+"""What is compared, then the class: a figure with its interval."""
 
 
 def draw_confusion(confusion: dict[str, Any], path: Path) -> None:
-    """Rows are labels, columns what was most probable; columns that nothing was taken for are listed below."""
+    """What the first training takes for what.
+
+    Rows are labels, columns what was most probable; classes that nothing was taken for are listed below.
+    """
     counts = np.array(confusion["counts"])
     kept = [
         place for place, name in enumerate(confusion["said"]) if counts[:, place].any() or name in confusion["labels"]
@@ -40,36 +45,30 @@ def draw_confusion(confusion: dict[str, Any], path: Path) -> None:
         axes.set_ylabel("label")
         told = f"most probable of {len(confusion['said'])} declared classes"
         axes.set_xlabel(told + (f"\n{_wrapped(never)}" if never else ""))
-        axes.set_title(f"accuracy {confusion['accuracy']['value']:.3f}", loc="left")
+        axes.set_title(f"accuracy {confusion['accuracy']['by_seed'][0]:.3f}", loc="left")  # of the counts shown
 
     _write(path, draw, size=(2.6 + 0.45 * len(names), 3.2 + 0.36 * len(shown)))
 
 
-def draw_by_class(figures: dict[str, Any], path: Path) -> None:
-    """Average precision by class on single clips and on mixtures; SDRg by class of ``mini-uss`` and others."""
-    panels: list[Callable[[Axes], None]] = []
-    if "tagger" in figures:
-        panels.append(lambda axes: _marks(axes, _precisions(figures["tagger"]), "average precision"))
-    if "separator" in figures:
-        panels.append(lambda axes: _marks(axes, _gains(figures["separator"]), "SDRg in dB"))
+def draw_by_class(figures: dict[str, Any], path: Path) -> bool:
+    """Average precision by class on single clips and on mixtures; SDRg by class of ``mini-uss`` and others.
+
+    Returns:
+        Whether there was something to draw.
+    """
+    made = {"tagger": (_precisions, "average precision"), "separator": (_gains, "SDRg in dB")}
+    panels = [(of(figures[part]), title) for part, (of, title) in made.items() if part in figures]
+    panels = [(marks, title) for marks, title in panels if _names(marks)]
     if not panels:
-        return
-    rows = max(len(_names(one)) for one in _sides(figures))
+        return False
+    rows = max(len(_names(marks)) for marks, _ in panels)
 
     def draw(figure: Figure) -> None:
-        for axes, panel in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
-            panel(axes)
+        for axes, (marks, title) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels, strict=True):
+            _marks(axes, marks, title)
 
     _write(path, draw, size=(5.5 * len(panels), 1.8 + 0.42 * rows))
-
-
-_Marks = dict[str, dict[str, dict[str, Any]]]
-"""By what is compared, then by class: a figure with its interval."""
-
-
-def _sides(figures: dict[str, Any]) -> list[_Marks]:
-    made = {"tagger": _precisions, "separator": _gains}
-    return [of(figures[part]) for part, of in made.items() if part in figures]
+    return True
 
 
 def _precisions(tagger: dict[str, Any]) -> _Marks:

@@ -12,10 +12,9 @@ import yaml
 
 from bench.shipped.figures import ShippedError
 from bench.training.card import CARD
-from bench.training.journal import LOG
+from bench.training.journal import LOG, read
+from bench.training.tagging.run import TEST
 
-TEST: Final = "test.json"
-"""Where a tagger's run leaves the figures of its test; a separator's run leaves the scores in its log."""
 _SETS: Final = {"single": "single clips", "pair": "two at 0 dB"}
 _GAINS: Final = {"sdri": "SDRi", "sdrg": "SDRg"}
 
@@ -23,7 +22,9 @@ _GAINS: Final = {"sdri": "SDRi", "sdrg": "SDRg"}
 def scaling(runs: Sequence[Path]) -> list[dict[str, Any]]:
     """One row per run: family, clips, parameters, steps and figures of its test, fewest clips and parameters first.
 
-    Of a tagger mAP on single clips and on mixtures, of a separator the mean over classes of the median SDRi and SDRg.
+    Of a tagger these are mAP on single clips and on mixtures, of a separator the means over classes of the median SDRi
+    and SDRg. They are those of the run's own test, whose queries are heard in clips of its training, and not in the
+    mixture as ``mini-uss`` does.
 
     Raises:
         ShippedError: a folder holds no run that was trained and tested to its end.
@@ -68,16 +69,18 @@ def _bounds(interval: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _separator(path: Path) -> dict[str, Any]:
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    tested = [record for record in read(path) if record["kind"] == "test"]
+    if not tested:
+        return {}
+    last = tested[-1]
     return {
-        f"{record['split']}: {title}": {"value": fmean(medians), "low": None, "high": None}
-        for record in [record for record in records if record["kind"] == "test"][-1:]
+        f"{last['split']}: {title}": {"value": fmean(medians), "low": None, "high": None}
         for name, title in _GAINS.items()
-        if (medians := _by_class(record["scores"], name))
+        if (medians := _medians(last["scores"], name))
     }
 
 
-def _by_class(scores: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+def _medians(scores: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     found: dict[str, list[float]] = {}
     for score in scores:
         if score[name] is not None:

@@ -30,7 +30,8 @@ def speed(clips: list[Clip], models: Models) -> dict[str, Any]:
     """CPU seconds by second of audio with one thread, and growth of the peak of resident memory.
 
     ``tagging`` hears 60 s; ``hierarchy`` finds and extracts all that ``mini-tagger`` hears in 10 s and in 30 s at
-    depths 1 to 3, files included. The recording is made of ``clips``, two at a time. Each runs once before it is timed.
+    depths 1 to 3, files included. The recording is made of ``clips``, two at a time. Each does two seconds before it is
+    timed.
 
     Raises:
         ShippedError: weights are not there.
@@ -62,7 +63,11 @@ def speed(clips: list[Clip], models: Models) -> dict[str, Any]:
 
 
 def recording(clips: list[Clip], seconds: int) -> torch.Tensor:
-    """So many seconds of ``clips``, over and over, the first half of them beside the second half."""
+    """So many seconds of ``clips``, one after the other and then again, the first half of them mixed with the second.
+
+    Returns:
+        float32 ``(samples,)``.
+    """
     samples, half = seconds * SAMPLE_RATE, len(clips) // 2
     parts = (torch.cat([levelled(clip.audio) for clip in part]) for part in (clips[:half], clips[half:]))
     first, second = (part.repeat(math.ceil(samples / len(part)))[:samples] for part in parts)

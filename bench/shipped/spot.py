@@ -1,4 +1,4 @@
-"""Few figures that any machine can measure anew within seconds: what a checkpoint is recognised by."""
+"""A few figures that any machine can measure anew within seconds, to tell that a checkpoint is the one it should be."""
 
 from __future__ import annotations
 

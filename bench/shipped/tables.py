@@ -17,7 +17,7 @@ _SETS: Final = {
 
 
 def markdown(figures: dict[str, Any]) -> str:
-    """All parts that were measured, one after the other, and why others were not."""
+    """All parts that were measured but ``spot``, one after the other, and why others were not."""
     made: dict[str, Callable[[Any], list[str]]] = {
         "tagger": _tagger, "separator": _separator, "blind": _blind, "voicebank": _voicebank, "speed": _speed,
         "scaling": _scaling,
@@ -46,15 +46,14 @@ def _tagger(tagger: dict[str, Any]) -> list[str]:
     ]
     lines = [
         "## mini-tagger", "",
-        f"{_trainings(len(tagger['checkpoints']))}; all declared classes are "
-        "scored.", "", *_table(["set", *heads], rows),
+        _trainings(tagger["calibrated"]), "", *_table(["set", *heads], rows),
     ]  # fmt: skip
     if "confusion" in tagger and "accuracy" in tagger["confusion"]:
         lines += [
             "",
             f"Accuracy on single clips among all declared classes: {_seeds(tagger['confusion']['accuracy'])}.",
         ]
-        lines += ["", "### Confusion", "", *_confusion(tagger["confusion"])]
+        lines += ["", "### Confusion, first training", "", *_confusion(tagger["confusion"])]
     for key, title in sets.items():
         rows = [
             [name, row.get("clips", 0), *(_value(row.get(of)) for of in ("ap", "precision", "recall", "f1")),
@@ -67,8 +66,17 @@ def _tagger(tagger: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _trainings(count: int) -> str:
-    return "One training" if count == 1 else f"Means over {count} trainings, ± their standard deviation"
+def _trainings(calibrated: Sequence[bool]) -> str:
+    count, decided = len(calibrated), sum(calibrated)
+    if count == 1:
+        said = "One training."
+    else:
+        said = f"Means over {count} trainings, ± their standard deviation; by class, all but AP is of the first alone."
+    if not decided:
+        return f"{said} Nobody chose thresholds: a class is said to sound from 0.5 on."
+    if decided == count:
+        return said
+    return f"{said} Thresholds were chosen for {decided} of them: F1 and false alarms are of {decided} alone."
 
 
 def _confusion(confusion: dict[str, Any]) -> list[str]:
@@ -93,11 +101,13 @@ def _separator(separator: dict[str, Any]) -> list[str]:
     rows.append(
         ["mini-uss, right over wrong", *(_value(wrong.get(f"{m}_right_over_wrong")) for m in ("sdri", "sdrg")), ""]
     )
+    left_out = wrong.get("left_out")
+    refused = f" {left_out} mixtures with a class that mini-uss refuses have no wrong query." if left_out else ""
     classes = sorted(wrong["classes"])
     lines = [
         "## mini-uss", "",
         f"{separator['scenes']} mixtures of two clips of ESC fold 4 at 0 dB; medians within a class, mean over "
-        "classes, in dB.", "", *_table(["separator", "SDRi", "SDRg", ""], rows),
+        f"classes, in dB.{refused}", "", *_table(["separator", "SDRi", "SDRg", ""], rows),
     ]  # fmt: skip
     for metric, title in (("sdri", "SDRi"), ("sdrg", "SDRg")):
         shown = [name for name, one in separator["separators"].items() if one.get("classes")]

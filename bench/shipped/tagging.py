@@ -12,14 +12,14 @@ from bench.shipped.figures import ShippedError
 from bench.shipped.hearing import hear, open_ear
 
 TABLES: Final = ("held_out", "songs", "unknown", "noise")
-"""Of the rendered clips; those of ``train`` say nothing."""
+"""Of the rendered clips, all but those that it was trained on."""
 
 
 def tagging(
     checkpoints: Sequence[Path],
     *,
     esc50: Path | None,
-    rendered: Path | None,
+    rendered: Path,
     absent: dict[str, str],
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def tagging(
             raise ShippedError(f"{path}: declares other classes than {checkpoints[0]}; name trainings of one tagger")
     figures: dict[str, Any] = {
         "checkpoints": [ear.tagger.weights_sha256() for ear in ears],
+        "calibrated": [ear.tagger.thresholds() is not None for ear in ears],
         "classes": sorted(ears[0].names),
     }
     for name, clips in _sets(esc50, rendered, absent).items():
@@ -54,7 +55,7 @@ def tagging(
     return figures
 
 
-def _sets(esc50: Path | None, rendered: Path | None, absent: dict[str, str]) -> Mapping[str, Sequence[Clip]]:
+def _sets(esc50: Path | None, rendered: Path, absent: dict[str, str]) -> Mapping[str, Sequence[Clip]]:
     """The sets of clips that are there."""
     found: dict[str, Sequence[Clip]] = {}
     if esc50 is None:
@@ -67,8 +68,6 @@ def _sets(esc50: Path | None, rendered: Path | None, absent: dict[str, str]) -> 
             absent["tagger, ESC fold 4"] = str(error)
     for table in TABLES:
         try:
-            if rendered is None:
-                raise ShippedError("no folder given (--rendered)")
             found[table] = table_clips(rendered, table)
         except ShippedError as error:
             absent[f"tagger, {table}"] = str(error)

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from sklearn.metrics import average_precision_score
 
 from bench.metrics.energy import sdri
 from bench.shipped import __main__ as command
-from bench.shipped import blind, speed
+from bench.shipped import blind, separation, speed
 from bench.shipped.card import into_card
-from bench.shipped.clips import LEVEL, Clip, mixtures, silence, table_clips
+from bench.shipped.clips import Clip, mixtures, silence, table_clips
 from bench.shipped.detection import confusion, detection
 from bench.shipped.figures import ShippedError
+from bench.shipped.harness import Models
 from bench.shipped.hearing import Heard, _truth, hear, open_ear
 from bench.shipped.parts import BetterPart
 from bench.shipped.scaling import scaling
@@ -119,13 +121,13 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> None:
 # Clips
 
 
-def test_mixtures_have_two_kinds_at_one_level_and_no_pair_comes_twice() -> None:
+def test_mixtures_have_two_kinds_at_one_level_and_each_clip_meets_four_others() -> None:
     clips = [clip(f"{label} {number}", label, seed=number) for label in CATEGORIES.values() for number in range(3)]
     made = mixtures(clips)
-    assert 12 * 4 - 4 <= len({frozenset(one.recordings) for one in made}) == len(made) <= 12 * 4
-    assert all(len(one.mids) == 2 and len(one.recordings) == 2 for one in made)
+    assert len({one.name for one in made}) == len(made) == 12 * 4
+    assert all(len(set(one.mids)) == 2 and len(set(one.recordings)) == 2 for one in made)
     first, second = (next(c for c in clips if c.name == name) for name in made[0].name.split("+"))
-    levelled = [c.audio * LEVEL / c.audio.square().mean().sqrt() for c in (first, second)]
+    levelled = [c.audio * 0.1 / c.audio.square().mean().sqrt() for c in (first, second)]
     torch.testing.assert_close(made[0].audio, levelled[0] + levelled[1])
     assert [one.name for one in mixtures(clips)] == [one.name for one in made]
 
@@ -187,6 +189,17 @@ def test_detection_agrees_with_counts_by_hand_and_leaves_out_what_nobody_can_tel
     assert found["false_alarms"]["value"] == pytest.approx(np.mean(alarms))
     assert found["false_alarms"]["by_seed"] == pytest.approx(alarms)
     assert found["false_alarms"]["standard_deviation"] == pytest.approx(np.std(alarms, ddof=1))
+
+
+def test_what_thresholds_decide_is_only_of_trainings_that_have_thresholds() -> None:
+    random = np.random.default_rng(2)
+    truth = random.integers(0, 2, (20, 2))
+    one, other = (heard(random.random((20, 2)), truth, ("Rain", "Bark")) for _ in range(2))
+    found = detection([one, replace(other, calibrated=False)], name="made")
+    alone = detection([one], name="made")
+    assert len(found["map"]["by_seed"]) == 2
+    for name in ("f1", "false_alarms"):
+        assert found[name]["by_seed"] == alone[name]["by_seed"] == [found[name]["value"]]
 
 
 def test_confusion_has_every_declared_class_and_counts_the_deepest_of_equals() -> None:
@@ -260,7 +273,7 @@ def test_the_better_part_is_the_one_with_the_smaller_error() -> None:
 def test_a_recording_is_as_long_as_asked_for_and_sounds_throughout() -> None:
     audio = speed.recording([clip(str(place), "Rain", seconds=0.7, seed=place) for place in range(4)], 5)
     assert audio.shape == (5 * RATE,)
-    assert audio.reshape(50, -1).square().mean(dim=1).min() > 0.5 * 2 * LEVEL**2
+    assert audio.reshape(50, -1).square().mean(dim=1).min() > 0.5 * 2 * 0.1**2
 
 
 # Cards and runs
@@ -321,10 +334,11 @@ def test_the_tagger_is_measured_on_every_set_and_tables_and_pictures_are_written
 ) -> None:
     out = tmp_path / "out"
     models = ("--tagger", weights["tagger"], weights["another"], "--only", "tagger")
-    run(monkeypatch, "--esc50", esc, "--rendered", rendered, "--out", out, *models)
+    card = tmp_path / "mini-tagger.yaml"
+    run(monkeypatch, "--esc50", esc, "--rendered", rendered, "--out", out, *models, "--card", card)
     figures = json.loads((out / "figures.json").read_text())
     assert figures["absent"] == {}
-    sets = {"fold4_single": 4, "fold4_mixtures": 6, "held_out": 2, "songs": 1, "unknown": 1, "noise": 2, "silence": 4}
+    sets = {"fold4_single": 4, "fold4_mixtures": 12, "held_out": 2, "songs": 1, "unknown": 1, "noise": 2, "silence": 4}
     assert {name: figures["tagger"][name]["clips"] for name in sets} == sets
     assert len(figures["tagger"]["fold4_single"]["map"]["by_seed"]) == 2
     assert set(figures["tagger"]["fold4_single"]["classes"]) >= set(CATEGORIES.values())
@@ -333,6 +347,18 @@ def test_the_tagger_is_measured_on_every_set_and_tables_and_pictures_are_written
     assert "ESC fold 4, two clips at 0 dB" in text
     for picture in ("confusion.svg", "by_class.svg"):
         assert "Sneeze" in (out / picture).read_text()
+    assert yaml.safe_load(card.read_text())["figures"]["tagger"]["songs"]["clips"] == 1
+
+
+def test_without_real_clips_the_tagger_is_measured_on_rendered_ones_and_nothing_empty_is_drawn(
+    weights: dict[str, Path], rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    run(monkeypatch, "--rendered", rendered, "--out", out, "--tagger", weights["tagger"], "--only", "tagger")
+    assert sorted(path.name for path in out.iterdir()) == ["figures.json", "figures.md"]
+    figures = json.loads((out / "figures.json").read_text())
+    assert figures["absent"] == {"tagger, ESC fold 4": "no folder given (--esc50)"}
+    assert figures["tagger"]["songs"]["clips"] == 1
 
 
 def test_what_cannot_be_measured_is_told_in_one_line_each(
@@ -366,6 +392,22 @@ def test_the_separator_is_measured_beside_the_others_and_with_the_wrong_query(
         measured["mini-uss"], abs=1e-6
     )
     assert "mini-uss, wrong query" in (out / "by_class.svg").read_text()
+
+
+def test_a_mixture_with_a_class_that_is_refused_has_no_wrong_query(
+    weights: dict[str, Path], esc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = tuple(mid for mid in CLASSES if mid != ONTO["Sneeze"].mid)
+    made = SeparatorDescription(
+        condition_size=527, channels=(2, 2, 3, 4, 4, 5, 5), window=256, hop=128, query="at_soft",
+        query_net="mini-tagger", query_scaled=True, classes=known, step=0,
+    )  # fmt: skip
+    save_separator(weights["separator"], made.build(), made)
+    monkeypatch.setattr(separation, "OTHERS", ("mixture",))
+    found = separation.separation(esc, Models(weights["tagger"], weights["separator"]))
+    assert found["wrong_query"]["left_out"] == 1
+    assert len(found["wrong_query"]["classes"]) == 2
+    assert found["separators"]["mini-uss"]["sdri"]["skipped"] == 1
 
 
 def test_blind_scenes_and_speed_are_measured(

@@ -21,8 +21,8 @@ TRAIN_HELP: Final = """Train FAMILY (uss, tagger) on weakly labelled clips; OVER
   stemtree train tagger preset=mini data.esc50=PATH data.rendered=auto calibrate=3 out=DIR
 
 \b
-  preset                 default, small (minutes on a CPU), published (the paper's recipe); of what comes along:
-                         mini of the tagger, mini-uss
+  preset                 default, small (minutes on a CPU), published (the paper's recipe); mini (a tagger) and
+                         mini-uss, by which the models that come along were trained
   data.clips             a folder CLASS/CLIP.wav, or a CSV with path,labels
   data.audioset          AudioSet as downloaded: segment lists and clips
   data.rendered          rendered instruments, speech and noises; auto makes them first
@@ -33,7 +33,7 @@ TRAIN_HELP: Final = """Train FAMILY (uss, tagger) on weakly labelled clips; OVER
   steps, until           how long to train; where to stop for now
   batch, seed, device    of one process; `accelerate launch` starts several
   model.KEY              sizes, optimiser, schedule, precision of the family
-  augment.KEY, calibrate of the tagger: how clips are mixed; the split that thresholds are chosen on
+  augment.KEY, calibrate of a tagger: how clips are mixed; the split that thresholds are chosen on
   publish                PATH.safetensors: weights in half precision, with a card, once all is done
 
 Ctrl-C ends after the step in hand, with a checkpoint. Every setting and its default: bench/conf/train.yaml.

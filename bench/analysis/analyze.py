@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import soundfile
@@ -96,11 +96,14 @@ def analyze(
     settings, device = settings or AnalysisSettings(), device or torch.device("cpu")
     if tagger is not None and tagger.needs_annotation and annotation is None:
         raise ValueError(f"tagger {tagger_name or type(tagger).__name__} is told what sounds: it needs an annotation")
+    listener = (tagger_name or type(tagger).__name__) if tagger is not None else "none"
+    has_card = tagger is not None and tagger_name is not None and tagger.card() is not None
+    thresholds = _thresholds(tagger, settings)
     out = Path(out)
     _check_out(out, source)
     with _opened(source) as recording, _scratch(out) as scratch, ExitStack() as open_files:
         _check_layout(recording)
-        heard = _hear(recording, tagger, settings, annotation, device)
+        heard = _hear(recording, tagger, settings, thresholds, annotation, device)
         targets = [target_of(detection.node) for detection in heard.detections]
         choices = dispatch(targets, separators, given=_GIVEN)
         partition = frozenset(node.mid for node in partition_of(heard, settings))
@@ -119,9 +122,9 @@ def analyze(
                 audio=_place(mixture),
                 gain=mixture.gain,
             ),
-            tagger=(tagger_name or type(tagger).__name__) if tagger else "none",
+            tagger=listener,
             separators=tuple(named.name for named in separators),
-            settings=settings.model_dump(mode="json"),
+            settings=_said(settings, thresholds),
             ontology=Ontology.audioset().version,
             activity_seconds=heard.step_seconds,
             classes=tuple(_with_level(entry, writers, mixture) for entry in entries),
@@ -129,7 +132,7 @@ def analyze(
             residual_gain=residual.gain,
             notes=(
                 *notes,
-                *untold(heard, tagger_name or "the tagger"),
+                *untold(heard, listener, card=has_card),
                 *_notes(work, [*writers.values(), mixture, residual]),
             ),
         )
@@ -181,6 +184,7 @@ def _hear(
     recording: Recording,
     tagger: Tagger | None,
     settings: AnalysisSettings,
+    thresholds: torch.Tensor | None,
     annotation: Annotation | None,
     device: torch.device,
 ) -> Heard:
@@ -198,9 +202,20 @@ def _hear(
             context=TagContext(seed=settings.seed, device=device, annotation=annotation),
             progress=lambda done, total: tell(f"{done} of {total} segments"),
         )
-    # A threshold that somebody set comes before calibrated ones.
-    chosen = "threshold" in settings.model_fields_set
-    return detect(timeline, settings, thresholds=None if chosen else tagger.thresholds())
+    return detect(timeline, settings, thresholds=thresholds)
+
+
+def _thresholds(tagger: Tagger | None, settings: AnalysisSettings) -> torch.Tensor | None:
+    """The tagger's calibrated thresholds, unless somebody set one, which comes first, or the rules of uss hold."""
+    if tagger is None or "threshold" in settings.model_fields_set or settings.rules == "uss":
+        return None
+    return tagger.thresholds()
+
+
+def _said(settings: AnalysisSettings, thresholds: torch.Tensor | None) -> dict[str, Any]:
+    """Settings as they are told: where calibrated thresholds stand in for ``threshold``, no number that never acted."""
+    told = settings.model_dump(mode="json")
+    return told if thresholds is None else told | {"threshold": "calibrated, by the tagger"}
 
 
 def _extract(work: _Work, context: Context) -> tuple[dict[str, str], dict[str, FlacWriter]]:

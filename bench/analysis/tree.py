@@ -65,7 +65,7 @@ class SceneTree(_Strict):
     recording: RecordingEntry
     tagger: str
     separators: tuple[str, ...] = Field(description="in order of preference")
-    settings: dict[str, Any]
+    settings: dict[str, Any] = Field(description="as set; threshold is a text where the tagger has calibrated ones")
     ontology: str = Field(description="version hash of the ontology")
     activity_seconds: float = Field(gt=0, description="step of each class's activity")
     classes: tuple[ClassEntry, ...] = Field(description="in walking order: a class after all of its parents")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
 import click
 
 from bench.user_input import DATASET_OPTION, SHOWN, UserError, dataset_options
 
+_MADE: Final = ("mini", "rendered")
+"""Data sets that are made and not fetched."""
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -19,7 +22,7 @@ def data() -> None:
 
 
 @data.command("make")
-@click.argument("name", type=click.Choice(["mini", "rendered"]))
+@click.argument("name", type=click.Choice(_MADE))
 @click.option("--out", type=_FOLDER, help="Folder to make it in; the user's cache unless said.")
 def data_make(name: str, out: Path | None) -> None:
     """Make a data set on this machine: mini, embedded for tests and demos, or rendered, clips to train on."""
@@ -40,10 +43,10 @@ def data_make(name: str, out: Path | None) -> None:
 @click.argument("dataset")
 def data_get(dataset: str) -> None:
     """Say where a data set comes from, under which licence, and how to lay it out."""
-    from bench.data import MINI, dataset_class
+    from bench.data import dataset_class
 
-    if dataset == MINI:
-        raise UserError("mini is made on this machine: stemtree data make mini")
+    if dataset in _MADE:
+        raise UserError(f"{dataset} is made on this machine: stemtree data make {dataset}")
     info = dataset_class(dataset).info
     for label, value in (
         ("title", info.title), ("licence", info.licence), ("citation", info.citation), ("url", info.url),
@@ -59,11 +62,11 @@ def data_get(dataset: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def data_verify(dataset: str, root: Path, options: tuple[str, ...], as_json: bool) -> None:
     """Decode every file of a data set and say exactly what is missing or broken. Exit status 1 if anything is."""
-    from bench.data import MINI, construct, find_folder
+    from bench.data import construct, find_folder
     from bench.progress import spinner
 
-    if dataset == MINI:
-        raise UserError("mini is verified when it is made: stemtree data make mini")
+    if dataset in _MADE:
+        raise UserError(f"{dataset} is verified when it is made: stemtree data make {dataset}")
     opened = construct(dataset, find_folder(dataset, {dataset: root}), dataset_options(options))
     problems = []
     with spinner(f"verify {dataset}") as tell:
@@ -103,12 +106,12 @@ def data_scenes(
     The manifest holds no audio. A run takes it as scenes.manifest=FILE; equal data and options give an equal file.
     """
     from bench.blind import draw, manifest, scenes
-    from bench.data import MINI, open_datasets
+    from bench.data import open_datasets
     from bench.datasets.base import DatasetError
     from bench.plugins import option_name
     from bench.progress import spinner
 
-    if dataset == MINI:
+    if dataset == "mini":
         raise UserError("mini stands for several data sets: draw from one of the folders of stemtree data make mini")
     own = option_name(dataset)
     with spinner(f"scenes of {dataset}") as tell:

@@ -18,6 +18,7 @@ from bench.datasets.base import Dataset, DatasetError
 from bench.datasets.dcase2018 import Dcase2018
 from bench.datasets.mini import pcm, soundfont
 from bench.datasets.mini.compose import Note
+from bench.datasets.mini.extras import RenderingError
 from bench.datasets.mini.speech import Utterance, speak
 from bench.datasets.musdb18 import Musdb18
 from bench.datasets.slakh2100 import Slakh2100
@@ -196,7 +197,7 @@ def test_the_clock_does_not_change_a_voice_with_noise_in_it() -> None:
 
 def test_an_unknown_voice_is_one_line_with_the_reason() -> None:
     pytest.importorskip("espeakng_loader")
-    with pytest.raises(DatasetError, match="no voice xx-nowhere") as raised:
+    with pytest.raises(RenderingError, match="no voice xx-nowhere") as raised:
         speak([Utterance("Hello.", "xx-nowhere")], 16_000)
     assert "\n" not in str(raised.value)
 

@@ -22,12 +22,14 @@ from bench.datasets import rendered
 from bench.datasets.base import DatasetError
 from bench.datasets.mini import soundfont
 from bench.datasets.mini.compose import Note
+from bench.datasets.mini.extras import RenderingError
 from bench.datasets.mini.speech import Utterance
 from bench.datasets.rendered import build, instruments, noises, playing, songs, speech
 from bench.datasets.rendered.clip import SAMPLE_RATE, Clip, recorded
 from ontology import Ontology
 
-FEW = 0.02
+FEW = 0.001
+"""One clip of each kind."""
 
 
 def rows(folder: Path, split: str) -> list[dict[str, str]]:
@@ -72,11 +74,11 @@ def plan() -> Plan:
                 notes: Sequence[Note], program: int, seconds: float, *, drum: bool, played: list = played
             ) -> np.ndarray:
                 played.append((program, drum, list(notes)))
-                return np.ones((round(seconds * soundfont.SAMPLE_RATE), 2))
+                return np.ones((1, 2))  # what is played counts here, not how it sounds
 
             def speak(utterances: Sequence[Utterance], rate: int, spoken: list = spoken) -> list[np.ndarray]:
                 spoken.extend(utterances)
-                return [np.ones(5 * rate) for _ in utterances]
+                return [np.ones(1) for _ in utterances]
 
             patch.setattr(soundfont, "render", render)
             patch.setattr(speech, "speak", speak)
@@ -267,6 +269,30 @@ def test_a_maker_that_fails_leaves_nothing_and_keeps_what_was_there(
             rendered.make(folder, share=FEW)
     assert contents(old) == before
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize(("package", "told"), [("pretty_midi", "not installed: pretty_midi"), (None, "did not speak")])
+def test_a_package_that_is_absent_or_fails_is_told_under_the_name_of_the_data_set(
+    package: str | None, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def speechless(_split: str, _share: float) -> Iterator[Clip]:
+        raise RenderingError("espeak-ng did not speak")
+        yield
+
+    if package is not None:
+        monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(build, "_RECIPES", (speechless,))
+    monkeypatch.setattr(build.extras, "check", build.extras.check if package else lambda: None)
+    with pytest.raises(DatasetError, match=f"^rendered: .*{told}"):
+        rendered.make(tmp_path / "new", share=FEW)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [["get", "rendered"], ["verify", "rendered", "--root", "."]])
+def test_it_is_neither_fetched_nor_verified_but_made(command: list[str]) -> None:
+    done = CliRunner().invoke(main, ["data", *command])
+    assert done.exit_code == 2
+    assert "stemtree data make rendered" in done.stderr
 
 
 def test_a_folder_that_holds_something_else_is_refused_and_kept(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def make(
         progress: is called with one line per step.
 
     Raises:
-        DatasetError: a package is absent, the folder holds something else, or cannot be written.
+        DatasetError: a package is absent or fails, the folder holds something else, or cannot be written.
     """
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
@@ -94,17 +94,19 @@ def make(
     if _whole(folder, parts, verify=verify):
         return folder
     _see_that_it_may_be_replaced(folder)
-    extras.check()
     earlier = _read_manifest(folder)
     wanted = [name for name in PARTS if name in parts or (earlier is not None and name in earlier["parts"])]
     scratch = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.partial")
     _sweep(folder)
     try:
+        extras.check()
         scratch.mkdir(parents=True)
         for name in wanted:
             _MAKERS[name](scratch / _FOLDERS[name], progress or _ignore)
         _write_manifest(scratch, wanted)
         _put_in_place(scratch, folder, wanted)
+    except extras.RenderingError as error:
+        raise DatasetError(f"mini: {error}") from error
     except OSError as error:
         remedy = "name a folder on a disk that can be written and has 100 MB free"
         raise DatasetError(f"mini: {folder} cannot be made ({error}); {remedy}") from error

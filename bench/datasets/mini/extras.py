@@ -1,4 +1,4 @@
-"""The optional packages that ``mini`` is rendered with, and the line that installs them."""
+"""The optional packages that ``mini`` and ``rendered`` are made with, and the line that installs them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from bench.datasets.base import DatasetError
+
+class RenderingError(RuntimeError):
+    """A package cannot do its part; the message says which, and the remedy. Who makes a data set adds its name."""
+
 
 INSTALL = "pip install 'stemtree[synth]' && pip install --no-deps tinysoundfont"
 PACKAGES = ("pretty_midi", "tinysoundfont", "espeakng_loader")
@@ -21,23 +24,23 @@ def require(name: str) -> ModuleType:
     aloud: it goes in without its dependencies.
 
     Raises:
-        DatasetError: it is not installed.
+        RenderingError: it is not installed.
     """
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise DatasetError(f"mini: the package {name} cannot be imported ({error}); {INSTALL}") from error
+        raise RenderingError(f"the package {name} cannot be imported ({error}); {INSTALL}") from error
 
 
 def check() -> None:
     """See that every package is there before anything is rendered.
 
     Raises:
-        DatasetError: naming all that are absent.
+        RenderingError: naming all that are absent.
     """
     absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if absent:
-        raise DatasetError(f"mini: not installed: {', '.join(absent)}; {INSTALL}")
+        raise RenderingError(f"not installed: {', '.join(absent)}; {INSTALL}")
     soundfont_path()
 
 
@@ -45,14 +48,14 @@ def soundfont_path() -> Path:
     """The General MIDI soundfont TimGM6mb inside the installed pretty_midi wheel, used where it lies.
 
     Raises:
-        DatasetError: the wheel is not installed, or has no soundfont.
+        RenderingError: the wheel is not installed, or has no soundfont.
     """
     spec = importlib.util.find_spec("pretty_midi")
     if spec is None or spec.origin is None:
-        raise DatasetError(f"mini: not installed: pretty_midi; {INSTALL}")
+        raise RenderingError(f"not installed: pretty_midi; {INSTALL}")
     path = Path(spec.origin).parent / "TimGM6mb.sf2"
     if not path.is_file():
-        raise DatasetError(f"mini: {path} is missing from the installed pretty_midi; pip install 'pretty_midi==0.2.11'")
+        raise RenderingError(f"{path} is missing from the installed pretty_midi; pip install 'pretty_midi==0.2.11'")
     return path
 
 

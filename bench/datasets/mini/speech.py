@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from bench.datasets.base import DatasetError
-from bench.datasets.mini.extras import require
+from bench.datasets.mini.extras import RenderingError, require
 from bench.datasets.mini.pcm import FULL_SCALE, Audio
 
 _WORKERS = 2
@@ -34,7 +33,7 @@ def speak(utterances: Sequence[Utterance], sample_rate: int) -> list[Audio]:
     """Each utterance as mono samples at ``sample_rate``, in order; native is 22,050 Hz.
 
     Raises:
-        DatasetError: espeak-ng is absent or failed; the message has its last line.
+        RenderingError: espeak-ng is absent or failed; the message has its last line.
     """
     loader = require("espeakng_loader")
     library, data = str(loader.get_library_path()), str(loader.get_data_path())
@@ -54,8 +53,8 @@ def _speak(utterance: Utterance, library: str, data: str, sample_rate: int) -> A
     )
     if result.returncode != 0 or len(result.stdout) <= 4:
         last = result.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise DatasetError(
-            f"mini: espeak-ng did not speak {utterance.text!r} with voice {utterance.voice} "
+        raise RenderingError(
+            f"espeak-ng did not speak {utterance.text!r} with voice {utterance.voice} "
             f"(exit status {result.returncode}: {last}); pip install --force-reinstall espeakng-loader"
         )
     native = int.from_bytes(result.stdout[:4], "little")

@@ -59,22 +59,24 @@ def make(folder: Path, *, progress: Callable[[str], None] | None = None, share: 
         share: of each recipe's clips, the first ones; never none.
 
     Raises:
-        DatasetError: a package is absent, the folder holds something else, or cannot be written.
+        DatasetError: a package is absent or fails, the folder holds something else, or cannot be written.
     """
     folder = Path(os.path.abspath(Path(folder).expanduser()))  # noqa: PTH100 - a link stays a link
     if _whole(folder, share):
         return folder
     if os.path.lexists(folder) and _manifest(folder) is None and (not folder.is_dir() or any(folder.iterdir())):
         raise DatasetError(f"rendered: {folder} holds something else; remove it, or name a new or an empty folder")
-    extras.check()
     scratch = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.partial")
     _sweep(folder)
     try:
+        extras.check()
         scratch.mkdir(parents=True)
         for split in SPLITS:
             _write_split(scratch, split, share, progress or _ignore)
         _write_manifest(scratch, share)
         _put_in_place(scratch, folder, share)
+    except extras.RenderingError as error:
+        raise DatasetError(f"rendered: {error}") from error
     except OSError as error:
         remedy = "name a folder on a disk that can be written and has 300 MB free"
         raise DatasetError(f"rendered: {folder} cannot be made ({error}); {remedy}") from error

@@ -26,7 +26,7 @@ def query() -> None:
 @click.option("--class", "label", required=True, metavar="NAME", help="Class that the clips are of, by name or mid.")
 @click.option("--out", type=_FILE, required=True, help="File to write, *.safetensors.")
 @click.option("--checkpoint", type=_FILE, help="Checkpoint of the separator that will be asked [the published one].")
-@click.option("--query-net", type=_FILE, help="Weights of Cnn14 [those in the checkpoint, else the published ones].")
+@click.option("--query-net", type=_FILE, help="Weights of its tagger [those that it was trained with].")
 @click.option("--remove-silence", is_flag=True, help="Drop silent frames of the clips.")
 @click.option("--force", is_flag=True, help="Replace a query that is there.")
 def make(

@@ -40,7 +40,7 @@ def make_query(
         clips: files of any rate, length and layout.
         out: file to write; its name ends on ``.safetensors``.
         checkpoint: of the separator that will be asked; None for the published one.
-        query_net: path of Cnn14's weights; None takes them from the checkpoint, or the published ones.
+        query_net: path of the weights of its tagger; None as for :func:`separators.uss.nets.open_query_net`.
         remove_silence: drop silent frames of the clips.
         force: replace a file that is there.
         progress: told in words how far it is.

@@ -156,10 +156,16 @@ def _voicebank(speech: dict[str, Any]) -> list[str]:
         if "@" in name
     ]
     speakers = ", ".join(speech["speakers"])
+    heard = (
+        f"{one['speech']} of {speech['utterances']} {side} utterances (and on average "
+        f"{one['other_classes_per_utterance']:.2f} other classes)"
+        for side, one in speech["heard"].items()
+    )
     return [
         "## VoiceBank-DEMAND, query Speech", "",
         f"Means over {speech['utterances']} utterances of {speakers}, in dB.", "",
-        *_table(["metric", "mini-uss", "noisy input", "difference"], rows),
+        *_table(["metric", "mini-uss", "noisy input", "difference"], rows), "",
+        f"mini-tagger hears Speech in {' and in '.join(heard)}.",
     ]  # fmt: skip
 
 

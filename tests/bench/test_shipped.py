@@ -451,6 +451,7 @@ def test_speech_in_noise_is_held_against_the_noisy_input(
         sides = {name: one["value"] for name, one in found[metric].items()}
         assert sides["difference"] == pytest.approx(sides["mini-uss"] - sides["noisy"])
     assert found["si_sdri@1"]["noisy"]["value"] == pytest.approx(0, abs=1e-9)
+    assert all(0 <= found["heard"][side]["speech"] <= 2 for side in ("noisy", "clean"))
 
 
 def test_few_held_out_clips_are_a_figure_that_moves_with_the_weights(weights: dict[str, Path]) -> None:

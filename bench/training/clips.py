@@ -208,11 +208,13 @@ def _path(signal: Signal) -> Path | None:
 def _rendered_data(
     folder: Path, options: Mapping[str, Any], *, unlabelled: bool, tell: Callable[[str], None] | None
 ) -> TrainingData:
-    """``train.csv`` is trained on and ``held_out.csv`` tested on."""
+    """``train.csv`` is trained on and ``held_out.csv`` tested on, both with all classes or those of ``classes``."""
     from bench.datasets import rendered
 
-    if options:
-        raise TrainError(f"options.{RENDERED}: {', '.join(options)}: rendered clips have no options")
+    given = dict(options)
+    classes = given.pop("classes", None)
+    if given:
+        raise TrainError(f"options.{RENDERED}: no option {', '.join(given)}; there is classes")
     root = rendered.make(rendered.default_folder(), progress=tell) if folder == _AUTO else folder
     table = root / "train.csv"
     if not table.is_file():
@@ -221,9 +223,17 @@ def _rendered_data(
         tuple(clip for clip in tabled(path, unlabelled=True) if clip.labels or unlabelled)
         for path in (table, root / _HELD_OUT_TABLE)
     )
+    if classes is not None:
+        clips, held_out = (_of_classes(each, _listed(classes), table) for each in (clips, held_out))
     licence = "; ".join(sorted({clip.credit for clip in clips if clip.credit}))
     info = DatasetInfo("Rendered instruments, speech and noises", licence, "none", "none", "made by stemtree")
     return TrainingData(RENDERED, clips, info, ("train",), test_split="held_out", tested=held_out)
+
+
+def _of_classes(clips: Sequence[TrainingClip], names: Sequence[str], table: Path) -> tuple[TrainingClip, ...]:
+    """The clips in which nothing but classes of those names sounds."""
+    wanted = {_target(name, table).label for name in names}
+    return tuple(clip for clip in clips if wanted.issuperset(label.label for label in clip.labels))
 
 
 def _folder_data(root: Path, options: Mapping[str, Any], *, unlabelled: bool) -> TrainingData:

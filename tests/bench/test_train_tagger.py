@@ -405,6 +405,13 @@ def test_rendered_clips_are_read_by_table_and_negatives_only_serve_a_tagger(clip
     separated = open_data("rendered", root, {})
     assert (len(tagged.clips), len(separated.clips), len(tagged.tested)) == (13, 11, 1)
     assert all(clip.labels for clip in separated.clips)
+    rain = open_data("rendered", root, {"classes": ["Rain"]})
+    assert {label.label for clip in rain.clips for label in clip.labels} == {"Rain"}
+    assert 0 < len(rain.clips) < len(separated.clips)
+    with pytest.raises(TrainError, match="no class"):
+        open_data("rendered", root, {"classes": ["Rian"]})
+    with pytest.raises(TrainError, match="no option voices; there is classes"):
+        open_data("rendered", root, {"voices": 3})
     with pytest.raises(TrainError, match=r"no train\.csv in it"):
         open_data("rendered", clips, {})
 

@@ -35,8 +35,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> SceneTree:
 def test_an_analysis_listens_and_separates_with_what_comes_along(scene: SceneTree) -> None:
     assert (scene.tagger, scene.separators) == (DEFAULT_TAGGER, DEFAULT_SEPARATORS)
     assert DEFAULT_SEPARATORS[0] == "mini-uss"
+    separator = mini.MiniUss()
     for entry in scene.classes:
-        takes = mini.MiniUss().refuses(Target(entry.name, (entry.mid,))) is None
+        takes = separator.refuses(Target(entry.name, (entry.mid,))) is None
         assert (entry.separator == "mini-uss") == takes
 
 

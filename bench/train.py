@@ -183,6 +183,7 @@ def _parts(
             samples=samples,
             seed=config.seed,
             level_db=config.level_db,
+            snr_db=config.snr_db,
             interferers=config.mix_num - 1,
             rank=here.rank,
             world=here.world,

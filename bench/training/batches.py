@@ -18,8 +18,8 @@ from bench.training.sampler import BalancedSampler
 from bench.training.store import ClipStore
 from ontology.targets import Target
 
-_CHANCE = 2
-"""Stream of random numbers, beside those of the sampler."""
+_CHANCE, _SNR = 2, 5
+"""Streams of random numbers, beside those of the sampler."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class Drawing:
     """Samples of a segment."""
     seed: int
     level_db: tuple[float, float] | None
+    snr_db: tuple[float, float] | None
     """Bounds of the root mean square in dBFS that targets are scaled to; None keeps their own."""
     interferers: int
     """Sources mixed with each target."""
@@ -121,9 +122,16 @@ class Batches:
                 "raise batch, or add clips of other classes"
             )
         segments = torch.stack([segment for _, _, segment in drawn])
-        mixtures = mix(segments, chosen)
+        mixtures = mix(segments, chosen, snr_db=self._snrs(numbers))
         labels = tuple(drawn[item][0] for item in whole)
         return Batch(mixtures[whole], segments[whole], labels, len(drawn) - len(whole))
+
+    def _snrs(self, numbers: Sequence[int]) -> list[float] | None:
+        bounds = self._drawing.snr_db
+        if bounds is None:
+            return None
+        seed = self._drawing.seed
+        return [float(np.random.default_rng([seed, _SNR, number]).uniform(*bounds)) for number in numbers]
 
     def _segment(self, number: int) -> tuple[Target, int, torch.Tensor]:
         how = self._drawing

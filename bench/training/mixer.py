@@ -70,12 +70,15 @@ def partners(
     return found
 
 
-def mix(segments: torch.Tensor, with_which: Sequence[Sequence[int]]) -> torch.Tensor:
+def mix(
+    segments: torch.Tensor, with_which: Sequence[Sequence[int]], *, snr_db: Sequence[float] | None = None
+) -> torch.Tensor:
     """Add to each segment those that ``with_which`` names, each at the segment's own energy.
 
     Args:
         segments: float32 ``(batch, samples)``.
         with_which: positions in the batch, item by item.
+        snr_db: by how much each segment lies above every one that is added to it; None for 0 dB throughout.
 
     Returns:
         float32 ``(batch, samples)``.
@@ -85,5 +88,6 @@ def mix(segments: torch.Tensor, with_which: Sequence[Sequence[int]]) -> torch.Te
     for item, others in enumerate(with_which):
         for other in others:
             gain = (energies[item] / energies[other].clamp(min=ENERGY_FLOOR)).sqrt().clamp(LEAST_GAIN, MOST_GAIN)
-            mixtures[item] += gain * segments[other]
+            lower = 10 ** (snr_db[item] / 20) if snr_db is not None else 1.0
+            mixtures[item] += gain / lower * segments[other]
     return mixtures

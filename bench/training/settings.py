@@ -48,6 +48,7 @@ class TrainConfig(BaseModel):
     mix_num: int = Field(default=2, ge=2)
     interferers: Literal["other", "any"] = "other"
     level_db: tuple[float, float] | None = (-20.0, -20.0)
+    snr_db: tuple[float, float] | None = None
     steps: int = Field(ge=1)
     batch: int = Field(ge=2)
     clip_gradient: float | None = Field(default=1.0, gt=0)
@@ -84,8 +85,10 @@ class TrainConfig(BaseModel):
                     raise ValueError(f"{name}={getattr(self, name)}: asks of probabilities; say query=at_soft")
         if self.publish is not None and self.publish.suffix != ".safetensors":
             raise ValueError(f"publish={self.publish}: a file of weights ends on .safetensors")
-        if self.level_db is not None and self.level_db[0] > self.level_db[1]:
-            raise ValueError("level_db: the lower bound comes first")
+        for name in ("level_db", "snr_db"):
+            bounds = getattr(self, name)
+            if bounds is not None and bounds[0] > bounds[1]:
+                raise ValueError(f"{name}: the lower bound comes first")
         known = {*self.data, self.tagger.rpartition(":")[2]}
         if unknown := sorted(self.options.keys() - known):
             raise ValueError(f"options.{unknown[0]}: neither a data set that is trained on nor the tagger")

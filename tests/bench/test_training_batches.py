@@ -234,7 +234,14 @@ def test_masked_and_scaled_conditions_are_those_that_a_query_by_classes_asks_wit
 
 def batches(root: Path, **changes: object) -> Batches:
     clips = open_data("clips", root, {}).clips
-    how = {"batch": 6, "samples": 8000, "seed": 3, "level_db": (-20.0, -20.0), "interferers": 1} | changes
+    how = {
+        "batch": 6,
+        "samples": 8000,
+        "seed": 3,
+        "level_db": (-20.0, -20.0),
+        "snr_db": None,
+        "interferers": 1,
+    } | changes
     return Batches(
         clips,
         ClipStore(clips, sample_rate=RATE, memory_bytes=100_000),
@@ -265,6 +272,16 @@ def test_a_batch_hangs_on_its_step_alone_and_is_balanced_levelled_and_mixed(tmp_
         )
         added = batch.mixtures - batch.targets
         assert added.square().mean(1).sqrt().tolist() == pytest.approx([0.1] * 6, rel=1e-3)
+
+
+def test_targets_lie_above_what_they_are_mixed_with_by_the_drawn_level(tmp_path: Path) -> None:
+    root = write_clips(tmp_path / "clips")
+    made = batches(root, snr_db=(4.0, 10.0)).at(1)
+    added = (made.mixtures - made.targets).square().mean(1).sqrt()
+    above = (20 * torch.log10(made.targets.square().mean(1).sqrt() / added)).tolist()
+    assert all(4 <= level <= 10 for level in above)
+    assert max(above) - min(above) > 0.5
+    assert torch.equal(made.targets, batches(root).at(1).targets)
 
 
 def test_processes_share_out_the_draws_of_one(tmp_path: Path) -> None:

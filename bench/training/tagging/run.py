@@ -41,7 +41,7 @@ THRESHOLDS: Final = "thresholds.json"
 TEST: Final = "test.json"
 _DROPOUT: Final = 4
 """Stream of random numbers, beside those of the sampler and the batches: a resumed run draws what another draws."""
-_SEPARATION: Final = ("anchor", "mix_num", "interferers")
+_SEPARATION: Final = ("anchor", "mix_num", "snr_db", "interferers")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,10 +48,14 @@ LEFTOVER_SECONDS: Final = 86_400.0
 
 
 class Results:
-    """A results folder. Opening one that is not there makes it on the first write."""
+    """A results folder. Opening one that is not there makes it on the first write.
 
-    def __init__(self, folder: Path) -> None:
+    With ``left_by`` it is read as that run left it: what the run wrote, and what was there when it began.
+    """
+
+    def __init__(self, folder: Path, *, left_by: str | None = None) -> None:
         self.folder = Path(folder)
+        self._left_by = left_by
 
     # Writing
 
@@ -341,7 +347,21 @@ class Results:
                 .filter(pl.col("there").fill_null(0) >= pl.col(counted).fill_null(0))
                 .drop("there")
             )
-        return cells
+        if self._left_by is None:
+            return cells
+        return cells.filter((pl.col("run") == self._left_by) | (pl.col("written_at") < self._began(self._left_by)))
+
+    def _began(self, run: str) -> float:
+        """The end of the second in which a run began, since the epoch; never where the run is not there."""
+        manifest = self.run(run)
+        if manifest is None:
+            return -math.inf
+        try:
+            began = datetime.fromisoformat(manifest.started)
+        except ValueError as error:
+            path = self.folder / "runs" / f"{run}.json"
+            raise ResultsError(f"{path}: started: {error}; restore it, or remove this run's files") from error
+        return (began if began.tzinfo else began.replace(tzinfo=UTC)).timestamp() + 1
 
 
 def as_json(rows: pl.DataFrame) -> list[dict[str, Any]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Final
 
-from reports.sheets import Head, Line, Reported, Sheet
+from reports.sheets import Head, Line, Reported, Sheet, one_line
 
 _Escape = Callable[[str], str]
 _NONE: Final = "\N{EN DASH}"
@@ -90,20 +89,14 @@ def latex(sheet: Sheet) -> str:
 
 def markdown_escape(text: str) -> str:
     """``text`` on one line, every character that Markdown or GitHub could take for markup escaped."""
-    return _MARKDOWN.sub(r"\\\1", _one_line(text))
+    return _MARKDOWN.sub(r"\\\1", one_line(text))
 
 
 def latex_escape(text: str) -> str:
     """``text`` on one line, every character that is special to LaTeX written out; a minus sign is that of formulas."""
-    escaped = re.sub(r"-(?=-)", "-{}", _one_line(text).translate(_LATEX))
+    escaped = re.sub(r"-(?=-)", "-{}", one_line(text).translate(_LATEX))
     # After the end of a row, LaTeX reads a bracket or an asterisk as belonging to it.
     return f"{{}}{escaped}" if escaped.startswith(("[", "*")) else escaped
-
-
-def _one_line(text: str) -> str:
-    """Without control characters and line ends; a no-break space stays."""
-    shown = "".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in text)
-    return re.sub(r"[^\S\N{NO-BREAK SPACE}]+", " ", shown).strip(" ")
 
 
 def _groups(sheet: Sheet) -> list[tuple[str | None, list[Line]]]:

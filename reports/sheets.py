@@ -9,6 +9,8 @@ import csv
 import io
 import json
 import math
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -17,7 +19,8 @@ import polars as pl
 
 from reports.published import Published
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA: Final = tuple("=+-@＝＋－＠")
+"""How a formula begins; the wide forms count in Japanese settings."""
 _COUNTS: Final = (
     "pairs", "measured", "failed", "skipped", "not_run", "targets_covered", "targets", "scenes_run", "scenes",
 )  # fmt: skip
@@ -125,8 +128,8 @@ def frame(sheet: Sheet) -> pl.DataFrame:
 def csv_bytes(sheet: Sheet) -> bytes:
     """:func:`frame` as CSV in UTF-8: floats in the shortest form that reads back the same, empty where there is none.
 
-    A text that a spreadsheet would take for a formula (it begins with ``=``, ``+``, ``-``, ``@``, a tab or the end of
-    a line) gets an apostrophe before it, here and in no other format. Numbers stay numbers.
+    Texts are on one line. One that a spreadsheet would take for a formula, because it begins with ``=``, ``+``, ``-``
+    or ``@``, gets an apostrophe before it, here and in no other format. Numbers stay numbers.
     """
     table = frame(sheet)
     stream = io.StringIO()
@@ -201,5 +204,14 @@ def _rank(rank: tuple[int, int] | str) -> dict[str, Any]:
     return {"best": rank[0], "worst": rank[1], "note": None}
 
 
+def one_line(text: str) -> str:
+    """``text`` without line ends, control and direction characters; a no-break space stays."""
+    shown = "".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in text)
+    return re.sub(r"[^\S\N{NO-BREAK SPACE}]+", " ", shown).strip(" ")
+
+
 def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    if not isinstance(cell, str):
+        return cell
+    text = one_line(cell)
+    return f"'{text}" if text.startswith(_FORMULA) else text

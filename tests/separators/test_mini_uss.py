@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -157,17 +156,3 @@ def test_it_passes_the_conformance_checks(options: dict[str, str]) -> None:
         if check.name not in SLOW | {"description"}:
             with suppress(NotApplicable):
                 check.function(subject)
-
-
-def test_on_one_core_it_separates_eight_classes_faster_than_they_sound(tmp_path: Path) -> None:
-    separator = MiniUss(**write(tmp_path, channels=SMALL))
-    queries = tuple(Query(target(name)) for name in (*TRAINED, "Music"))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        started = time.perf_counter()
-        estimates = separator.separate(noise(10), queries, context=Context())
-        assert time.perf_counter() - started < 10
-    finally:
-        torch.set_num_threads(threads)
-    assert estimates.shape == (8, 1, 320_000)

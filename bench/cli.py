@@ -19,6 +19,7 @@ import click
 from bench.commands_analyze import analyze
 from bench.commands_card import card
 from bench.commands_check import check
+from bench.commands_compare import compare
 from bench.commands_data import data
 from bench.commands_query import query
 from bench.commands_train import train
@@ -86,6 +87,7 @@ def main() -> None:
 main.add_command(analyze)
 main.add_command(card)
 main.add_command(check)
+main.add_command(compare)
 main.add_command(data)
 main.add_command(query)
 main.add_command(train)

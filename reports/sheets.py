@@ -157,7 +157,7 @@ def json_bytes(sheet: Sheet) -> bytes:
             "rank": _rank(line.rank),
             "figures": {head.id: _numbers(figure) for head, figure in zip(sheet.heads, line.figures, strict=True)},
             **line.counts,
-            **line.costs,
+            **_costs(line),
         }
         for line in sheet.lines
     ]
@@ -179,7 +179,7 @@ def _row(line: Line, heads: tuple[Head, ...]) -> dict[str, Any]:
         numbers = _numbers(figure)
         row[head.id] = numbers.pop("value")
         row |= {f"{head.id} {name.replace('_', ' ')}": number for name, number in numbers.items()}
-    return row | dict(line.counts) | dict(line.costs)
+    return row | dict(line.counts) | _costs(line)
 
 
 def _reported_row(figure: Published) -> dict[str, Any]:
@@ -192,6 +192,10 @@ def _numbers(figure: Figure) -> dict[str, Any]:
     ends = {name: _finite(getattr(figure, name)) for name in ("value", "low", "high")}
     counts = {"measured": figure.measured, "imputed": figure.imputed, "left_out": figure.dropped}
     return {**ends, "note": figure.note, **counts}
+
+
+def _costs(line: Line) -> dict[str, float | None]:
+    return {name: _finite(cost) for name, cost in line.costs.items()}
 
 
 def _finite(value: float | None) -> float | None:

@@ -136,6 +136,11 @@ def dataset_title(name: str, title: str) -> str:
     return title if letters(name) == letters(title) else f"{title} · {name}"
 
 
+def count_left_out(board: Board) -> dict[str, int]:
+    """How many pairs of scene and target count for nobody, by the rule that leaves them out."""
+    return dict(board.left_out.group_by("left_out").len().sort("left_out").iter_rows())
+
+
 def metric_anchor(metric: str) -> str:
     """The id of a metric's definition in its page."""
     return f"metric-{slug(metric)}"

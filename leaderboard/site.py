@@ -12,7 +12,8 @@ import polars as pl
 
 from leaderboard import details, numbers, rankings
 from leaderboard.blind_board import blind_sections
-from leaderboard.context import Site, dataset_title, metric_anchor, read
+from leaderboard.context import Site, count_left_out, dataset_title, metric_anchor, read
+from leaderboard.downloads import FORMATS, LINKED, sheet_of
 from leaderboard.folder import SCENE, SiteFolder
 from reports import bootstrap, ranks, tables
 from reports.aggregate import AGGREGATIONS, parse_column
@@ -99,12 +100,22 @@ class _Pages:
                 table=table,
                 shared=rankings.shared(self.site, board),
                 by_target=rankings.by_target(self.site, board),
-                left_out=_count_left_out(board),
+                left_out=count_left_out(board),
                 figure=_figure(self.site, board, table),
                 blind=blind_sections(self.site, board) if board.blind else None,
                 reported=() if board.blind else published_on(board.dataset),
                 scenes=_scene_list(board),
+                downloads=self._downloads(board, table),
             )
+
+    def _downloads(self, board: Board, table: rankings.Table) -> list[tuple[str, str]]:
+        """Write the table of a data set in other formats beside its page; titles and addresses."""
+        sheet, beside = sheet_of(self.site, board, table), self.site.board_href(board).removesuffix(".html")
+        found = []
+        for format in (FORMATS[name] for name in LINKED):
+            found.append((format.title, f"{beside}.{format.suffix}"))
+            self.folder.add(found[-1][1], format.write(sheet))
+        return found
 
     def separators(self) -> None:
         """One page per separator."""
@@ -199,11 +210,6 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def _count_left_out(board: Board) -> dict[str, int]:
-    counted = board.left_out.group_by("left_out").len().sort("left_out")
-    return dict(counted.iter_rows())
 
 
 def _scene_list(board: Board) -> list[dict[str, Any]]:

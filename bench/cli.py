@@ -22,14 +22,14 @@ from bench.commands_check import check
 from bench.commands_compare import compare
 from bench.commands_data import data
 from bench.commands_query import query
+from bench.commands_results import export, power
 from bench.commands_train import train
 from bench.import_options import IMPORT_HELP, import_options, reading_of
-from bench.user_input import DATASET_OPTION, SHOWN, UserError, dataset_options
+from bench.user_input import DATASET_OPTION, DEFAULT_RESULTS, SHOWN, UserError, dataset_options
 
 if TYPE_CHECKING:
     from bench.run import RunReport
 
-DEFAULT_RESULTS: Final = Path("stemtree-out/results")
 DEFAULT_SITE: Final = Path("stemtree-out/site")
 DEMO_SONG: Final = "Night Bus - Count the Streetlights"
 INTERRUPTED: Final = 130
@@ -245,7 +245,11 @@ def doctor(as_json: bool) -> None:
 
 @main.group()
 def results() -> None:
-    """Show and tidy a results folder."""
+    """Show, compare, export and tidy a results folder."""
+
+
+results.add_command(export)
+results.add_command(power)
 
 
 @results.command("show")

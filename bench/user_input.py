@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
+DEFAULT_RESULTS: Final = Path("stemtree-out/results")
 SHOWN: Final = 20
 """Lines of a list that a person is shown."""
 DATASET_OPTION: Final = click.option(

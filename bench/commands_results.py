@@ -113,9 +113,9 @@ def _lines(found: Comparison, column: Column) -> list[str]:
     if found.deviation is not None:
         lines.append(_needed(found))
     if found.superiority is not None:
-        shares = [numbers.percent(share) for share in (found.superiority.low, found.superiority.high)]
-        share = numbers.percent(found.superiority.share)
-        lines.append(f"{found.first} is better on {share} of the recordings, ties half [{', '.join(shares)}]")
+        share = numbers.measure(found.superiority.share, "")
+        ends = numbers.interval(found.superiority.low, found.superiority.high, "")
+        lines.append(f"{found.first} is better on a share of the recordings, ties half, of {share} {ends}")
     return [*lines, *([found.note] if found.note else [])]
 
 

@@ -93,7 +93,7 @@ def compare(board: Board, first: str, second: str, *, column: str, better: Bette
     The difference is that of the column's own figures, medians and means over classes included, and its interval that
     of bootstrap draws of recordings which both share (:class:`reports.bootstrap.Resampler`). The standard deviation
     over these draws times n / sqrt(n - 1), with n recordings, is the deviation on one recording: exactly for a mean,
-    else to first order. :func:`reports.power.recordings_needed` turns it into a number by the normal approximation.
+    else to first order, so that medians over few recordings may need more than it says. :func:`reports.power.recordings_needed` turns it into a number by the normal approximation.
     This assumes that further recordings are like these, with as many scenes and classes to each, and that the
     difference that was found is the true one: the number is as uncertain as the difference, which the ends of its
     interval show (Hoenig and Heisey 2001, doi:10.1198/000313001300339897). It is of these two alone: ranks, which hold

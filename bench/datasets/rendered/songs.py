@@ -79,7 +79,7 @@ _SONGS: dict[str, tuple[Harmony, tuple[_Part, ...]]] = {
         Harmony(136, 0, minor=False, degrees=(0, 3, 0, 4, 0, 3, 4, 0)),
         (
             _Part(3, "1.c.3.c.1.c.3.c.", 48),
-            _Part(72, "x.x.xxx.x.x.x...|x.x.x...xxxxx...", 79, melody=True),
+            _Part(72, "x.x.xx x.x.x.x...|x.x.x...xxxxx...", 79, melody=True),
             _Part(58, "1...3...1...3...", 34),
             _Part(40, {36: "X.......X.......", 38: "..x...x...x...xo", 51: "x...x.x.x...x.x."}),
         ),

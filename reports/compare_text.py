@@ -95,8 +95,14 @@ def _table(part: pl.DataFrame, width: int) -> list[str]:
     from rich.table import Table
     from rich.text import Text
 
-    rows = part.to_dicts()
-    title = f"{rows[0]['dataset']} ({rows[0]['split']}, {rows[0]['protocol']} protocol): HEAD - BASE"
+    first = part.row(0, named=True)
+    title = f"{first['dataset']} ({first['split']}, {first['protocol']} protocol): HEAD - BASE"
+    as_before = (pl.col("verdict") == "not recomputed") & (pl.col("difference") == 0)
+    still, rows = part.filter(as_before), part.filter(~as_before).to_dicts()
+    rest = f"  {_count(len(still), 'figure')} of {_count(still['separator'].n_unique(), 'separator')}: not recomputed"
+    left_out = [rest] if len(still) else []
+    if not rows:
+        return [title, *left_out, ""]
     table = Table(title=Text(title), title_justify="left", box=None)
     for heading in ("separator", "figure"):
         table.add_column(heading, overflow="fold")
@@ -111,7 +117,7 @@ def _table(part: pl.DataFrame, width: int) -> list[str]:
         table.add_row(*(Text(cell) for cell in cells))
     stream = io.StringIO()
     Console(file=stream, width=width, color_system=None).print(table)
-    return [*(line.rstrip() for line in stream.getvalue().splitlines()), ""]
+    return [*(line.rstrip() for line in stream.getvalue().splitlines()), *left_out, ""]
 
 
 def _title(row: Mapping[str, Any]) -> str:

@@ -180,7 +180,9 @@ def test_how_many_cells_were_recomputed_is_counted(tmp_path: Path) -> None:
     found = compared(tmp_path, head="later")
     assert (found.recomputed, the_figure(found)["recomputed"]) == (0, 0)
     assert found.status_counts == {"new": 20}
-    assert "0 of 20 cells in both were recomputed" in comparison_text(found)
+    text = comparison_text(found)
+    assert "0 of 20 cells in both were recomputed" in text
+    assert "  1 figure of 1 separator: not recomputed" in text.splitlines()
 
 
 @pytest.mark.parametrize("failure", ["error", "timeout", "oom", "nan", "skip", None])

@@ -25,7 +25,7 @@ from bench.commands_query import query
 from bench.commands_results import export, power
 from bench.commands_train import train
 from bench.import_options import IMPORT_HELP, import_options, reading_of
-from bench.user_input import DATASET_OPTION, DEFAULT_RESULTS, SHOWN, UserError, dataset_options
+from bench.user_input import DATASET_OPTION, DEFAULT_RESULTS, LOG_WIDTH, SHOWN, UserError, dataset_options
 
 if TYPE_CHECKING:
     from bench.run import RunReport
@@ -34,7 +34,6 @@ DEFAULT_SITE: Final = Path("stemtree-out/site")
 DEMO_SONG: Final = "Night Bus - Count the Streetlights"
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
-LOG_WIDTH: Final = 160
 """Columns of the tables where there is no terminal to ask."""
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)

@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from bench.user_input import UserError
+from bench.user_input import DEFAULT_RESULTS, LOG_WIDTH, UserError
 
 if TYPE_CHECKING:
     from reports.compare import State
     from reports.results import Results
 
-DEFAULT_RESULTS: Final = Path("stemtree-out/results")
 TOLERANCE: Final = 1e-3
 """What other libraries and threads may change of a score in dB by rounding."""
-LOG_WIDTH: Final = 160
-"""Columns of the tables where there is no terminal to ask."""
 COMPARE_HELP: Final = """Say what is worse in HEAD than in BASE. Each is a run's name, or the path of a results folder.
 
 \b

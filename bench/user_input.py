@@ -8,6 +8,8 @@ from typing import Any, Final
 import click
 
 DEFAULT_RESULTS: Final = Path("stemtree-out/results")
+LOG_WIDTH: Final = 160
+"""Columns of tables where there is no terminal to ask."""
 SHOWN: Final = 20
 """Lines of a list that a person is shown."""
 DATASET_OPTION: Final = click.option(

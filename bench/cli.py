@@ -34,7 +34,6 @@ DEFAULT_SITE: Final = Path("stemtree-out/site")
 DEMO_SONG: Final = "Night Bus - Count the Streetlights"
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
-"""Columns of the tables where there is no terminal to ask."""
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)

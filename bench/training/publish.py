@@ -47,13 +47,15 @@ def publish(run: Path, target: Path) -> Path:
     before = _card_of(target.with_suffix(".yaml")) if target.with_suffix(".yaml").is_file() else {}
     facts = described["card"] | {"name": target.stem}
     facts |= _written(before.get("card", {}))
+    earlier = before.get("card", {}).get("weights") or [{}]
     weights = {
         "url": _place(target),
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
-        "licence": facts["licence"],
+        # Often another than the code's, which stands in the card itself.
+        "licence": _written(earlier[0]).get("licence", facts["licence"]),
     }
-    same = [one.get("sha256") for one in before.get("card", {}).get("weights") or ()] == [weights["sha256"]]
+    same = [one.get("sha256") for one in earlier] == [weights["sha256"]]
     card = {
         "card": ModelCard.model_validate(facts | {"weights": [weights]}).model_dump(mode="json", exclude_none=True),
         "training": {

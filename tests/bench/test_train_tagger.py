@@ -372,12 +372,13 @@ def test_one_command_calibrates_trains_tests_and_publishes_and_does_nothing_twic
     again = yaml.safe_load(target.with_suffix(".yaml").read_text())
     assert (again["limits"], again["figures"]["speed"]) == (["knows three sounds"], 0.1)
     assert again["figures"]["test"] == card["figures"]["test"]
-    again["card"]["weights"][0]["sha256"] = "0" * 64
+    again["card"]["weights"][0] |= {"sha256": "0" * 64, "licence": "CC0"}
     again["card"] |= {"summary": "trained by stemtree 0 for 9 steps on nothing", "notes": "written by hand"}
     target.with_suffix(".yaml").write_text(yaml.safe_dump(again))
     publish(out, target)
     anew = yaml.safe_load(target.with_suffix(".yaml").read_text())
     assert set(anew["figures"]) == {"test"}
+    assert anew["card"]["weights"][0]["licence"] == "CC0"
     assert (anew["card"]["summary"], anew["card"]["notes"]) == (card["card"]["summary"], "written by hand")
     with pytest.raises(TrainError, match=r"thresholds\.json: was made with steps=3, not 4"):
         train("tagger", config(root, out, resume=True, **changes | {"steps": 4}))

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
 import json
-import os
-import secrets
-import shutil
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.datasets.base import DatasetError
 from bench.datasets.mini import events, extras, noisy_speech, slakh, songs
+from bench.datasets.whole import absolute, file_sha256, make_whole
 from taggers.cache import cache_folder
 
 VERSION = "2"
 """Goes up with every change that is heard; a folder of another version is made anew."""
 MANIFEST = "mini.json"
-_STALE_SECONDS = 3600
 _FOLDERS = {
     "musdb18": "musdb18",
     "slakh2100": "slakh2100_flac_redux",
@@ -73,8 +67,7 @@ def make(
 ) -> Path:
     """Make ``mini`` in ``folder`` unless it is there already, and return the folder.
 
-    It appears under its name only when whole: it is made beside it and renamed, so that a maker that is killed or
-    runs at the same time as another leaves nothing half made. Runs on one machine give the same bytes. On
+    It appears under its name only when whole. Runs on one machine give the same bytes. On
     another, rounding to 16 bit hides most differences in the last place of floating-point functions, not all;
     other versions of the packages named in ``mini.json`` may sound different.
 
@@ -90,28 +83,29 @@ def make(
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         raise DatasetError(f"mini: no part {', '.join(unknown)}; it has {', '.join(PARTS)}")
-    folder = Path(os.path.abspath(Path(folder).expanduser()))  # noqa: PTH100 - a link stays a link
+    folder = absolute(folder)
     if _whole(folder, parts, verify=verify):
         return folder
-    _see_that_it_may_be_replaced(folder)
     earlier = _read_manifest(folder)
     wanted = [name for name in PARTS if name in parts or (earlier is not None and name in earlier["parts"])]
-    scratch = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.partial")
-    _sweep(folder)
-    try:
-        extras.check()
-        scratch.mkdir(parents=True)
+
+    def fill(scratch: Path) -> None:
         for name in wanted:
             _MAKERS[name](scratch / _FOLDERS[name], progress or _ignore)
         _write_manifest(scratch, wanted)
-        _put_in_place(scratch, folder, wanted)
+
+    try:
+        extras.check()
+        make_whole(
+            folder,
+            fill,
+            name="mini",
+            megabytes=100,
+            earlier=lambda folder: _read_any_manifest(folder) is not None,
+            whole=lambda folder: _whole(folder, wanted, verify=True),
+        )
     except extras.RenderingError as error:
         raise DatasetError(f"mini: {error}") from error
-    except OSError as error:
-        remedy = "name a folder on a disk that can be written and has 100 MB free"
-        raise DatasetError(f"mini: {folder} cannot be made ({error}); {remedy}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder
 
 
@@ -123,7 +117,7 @@ def _whole(folder: Path, wanted: Sequence[str], *, verify: bool) -> bool:
         path = folder / name
         if not path.is_file() or path.stat().st_size != entry["bytes"]:
             return False
-        if verify and _sha256(path) != entry["sha256"]:
+        if verify and file_sha256(path) != entry["sha256"]:
             return False
     return True
 
@@ -150,53 +144,14 @@ def _write_manifest(folder: Path, made: Sequence[str]) -> None:
         "name": "mini",
         "version": VERSION,
         "parts": {name: {"folder": _FOLDERS[name], "origin": _ORIGINS[name]} for name in made},
-        "made_with": {**extras.versions(), "TimGM6mb.sf2": "sha256 " + _sha256(extras.soundfont_path())},
+        "made_with": {**extras.versions(), "TimGM6mb.sf2": "sha256 " + file_sha256(extras.soundfont_path())},
         "files": {
-            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
             for path in files
         },
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
-
-
-def _see_that_it_may_be_replaced(folder: Path) -> None:
-    """Nothing that is not an earlier ``mini`` is ever removed."""
-    if not os.path.lexists(folder) or _read_any_manifest(folder) is not None:
-        return
-    if not folder.is_dir() or any(folder.iterdir()):
-        raise DatasetError(f"mini: {folder} holds something else; remove it, or name a new or an empty folder")
-
-
-def _put_in_place(scratch: Path, folder: Path, wanted: Sequence[str]) -> None:
-    """Give ``scratch`` its name; where another maker was first, that one stays.
-
-    Raises:
-        OSError: neither came to be.
-    """
-    replaced = scratch.with_name(scratch.name + ".replaced")
-    try:
-        if folder.is_dir() and not _whole(folder, wanted, verify=True):
-            folder.rename(replaced)
-        scratch.rename(folder)
-    except OSError:
-        if not _whole(folder, wanted, verify=True):
-            raise
-    finally:
-        shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what makers that were killed left beside ``folder``; one that is at work is never this old."""
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial*"):
-        if left.is_dir() and time.time() - left.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    # Not bench.hashing: what is asked here is whether the bytes are still right, never what they once were.
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _ignore(_line: str) -> None:

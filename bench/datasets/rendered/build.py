@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import csv
-import glob
-import hashlib
 import json
-import os
-import secrets
-import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +13,7 @@ from bench.datasets.mini import extras, pcm
 from bench.datasets.rendered import noises, playing, songs, speech
 from bench.datasets.rendered.clip import SAMPLE_RATE, Clip
 from bench.datasets.rendered.instruments import INSTRUMENT_CLASSES
+from bench.datasets.whole import absolute, file_sha256, make_whole
 from taggers.cache import cache_folder
 
 VERSION = "1"
@@ -29,7 +24,6 @@ SPLITS = ("train", "held_out", "songs", "unknown", "noise")
 CLASSES = (speech.SPEECH, *INSTRUMENT_CLASSES, noises.WHITE, noises.PINK)
 """What clips are labelled with: display names of AudioSet, in a fixed order."""
 COLUMNS = ("path", "labels", "recording", "licence")
-_STALE_SECONDS = 3600
 _TOLD_EVERY = 25
 
 _RECIPES: tuple[Callable[[str, float], Iterator[Clip]], ...] = (speech.clips, playing.clips, songs.clips, noises.clips)
@@ -61,27 +55,27 @@ def make(folder: Path, *, progress: Callable[[str], None] | None = None, share: 
     Raises:
         DatasetError: a package is absent or fails, the folder holds something else, or cannot be written.
     """
-    folder = Path(os.path.abspath(Path(folder).expanduser()))  # noqa: PTH100 - a link stays a link
+    folder = absolute(folder)
     if _whole(folder, share):
         return folder
-    if os.path.lexists(folder) and _manifest(folder) is None and (not folder.is_dir() or any(folder.iterdir())):
-        raise DatasetError(f"rendered: {folder} holds something else; remove it, or name a new or an empty folder")
-    scratch = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}.partial")
-    _sweep(folder)
-    try:
-        extras.check()
-        scratch.mkdir(parents=True)
+
+    def fill(scratch: Path) -> None:
         for split in SPLITS:
             _write_split(scratch, split, share, progress or _ignore)
         _write_manifest(scratch, share)
-        _put_in_place(scratch, folder, share)
+
+    try:
+        extras.check()
+        make_whole(
+            folder,
+            fill,
+            name="rendered",
+            megabytes=300,
+            earlier=lambda folder: _manifest(folder) is not None,
+            whole=lambda folder: _whole(folder, share),
+        )
     except extras.RenderingError as error:
         raise DatasetError(f"rendered: {error}") from error
-    except OSError as error:
-        remedy = "name a folder on a disk that can be written and has 300 MB free"
-        raise DatasetError(f"rendered: {folder} cannot be made ({error}); {remedy}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder
 
 
@@ -105,10 +99,10 @@ def _write_manifest(folder: Path, share: float) -> None:
         "version": VERSION,
         "share": share,
         "classes": CLASSES,
-        "made_with": {**extras.versions(), "TimGM6mb.sf2": "sha256 " + _sha256(extras.soundfont_path())},
+        "made_with": {**extras.versions(), "TimGM6mb.sf2": "sha256 " + file_sha256(extras.soundfont_path())},
         "origins": _ORIGINS,
         "licences": sorted({playing.LICENCE, speech.LICENCE, noises.LICENCE}),
-        "tables": {f"{split}.csv": {"sha256": _sha256(folder / f"{split}.csv")} for split in SPLITS},
+        "tables": {f"{split}.csv": {"sha256": file_sha256(folder / f"{split}.csv")} for split in SPLITS},
         "bytes": {path.relative_to(folder).as_posix(): path.stat().st_size for path in _audio(folder)},
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
@@ -136,39 +130,9 @@ def _whole(folder: Path, share: float) -> bool:
         return False
     tables = {folder / name: entry["sha256"] for name, entry in manifest["tables"].items()}
     sizes = {folder / name: size for name, size in manifest["bytes"].items()}
-    return all(path.is_file() and _sha256(path) == digest for path, digest in tables.items()) and all(
+    return all(path.is_file() and file_sha256(path) == digest for path, digest in tables.items()) and all(
         path.is_file() and path.stat().st_size == size for path, size in sizes.items()
     )
-
-
-def _put_in_place(scratch: Path, folder: Path, share: float) -> None:
-    """Give ``scratch`` its name; where another maker was first, that one stays.
-
-    Raises:
-        OSError: neither came to be.
-    """
-    replaced = scratch.with_name(scratch.name + ".replaced")
-    try:
-        if folder.is_dir() and not _whole(folder, share):
-            folder.rename(replaced)
-        scratch.rename(folder)
-    except OSError:
-        if not _whole(folder, share):
-            raise
-    finally:
-        shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what makers that were killed left beside ``folder``; one that is at work is never this old."""
-    for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial*"):
-        if left.is_dir() and time.time() - left.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _ignore(_line: str) -> None:

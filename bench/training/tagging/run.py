@@ -62,6 +62,21 @@ class TaggerReport(RunReport):
 
 
 @dataclass(frozen=True)
+class _Job:
+    """One network to be trained: that which thresholds are chosen by, or the final one."""
+
+    config: TrainConfig
+    sources: Sequence[TrainingData]
+    held: Sequence[TrainingClip]
+    """Clips that it is validated on."""
+    classes: Sequence[str]
+    """Mids, in the order of its outputs."""
+    thresholds: Mapping[str, float]
+    """By mid; empty where none are chosen."""
+    here: Launch
+
+
+@dataclass(frozen=True)
 class _TaggerParts(loop.Parts):
     trainable: TaggerTraining
     validation: TagValidation
@@ -98,18 +113,8 @@ def train_tagger(config: TrainConfig, here: Launch, *, tell: Tell, say: Tell) ->
         sources, held = set_aside(sources, config.held_out)
     started = Checkpoints(config.out, keep=None, settings={}, clips="").steps()
     fresh = config.calibrate is not None and not started  # only its calibration is done
-    return _run(
-        config,
-        sources,
-        held,
-        classes,
-        thresholds,
-        here,
-        resume=config.resume and not fresh,
-        notes=notes,
-        tell=tell,
-        say=say,
-    )[1]
+    job = _Job(config, sources, held, classes, thresholds, here)
+    return _run(job, resume=config.resume and not fresh, notes=notes, tell=tell, say=say)[1]
 
 
 def _check(config: TrainConfig) -> None:
@@ -150,7 +155,8 @@ def _calibrate(
     kept, held = left_out(config, sources)
     say(f"calibration: {len(held)} clips are left out of a network of its own, in {out}")
     own = config.model_copy(update={"out": out, "test": False})
-    parts, report = _run(own, kept, held, classes, {}, here, resume=config.resume, notes=[], tell=tell, say=say)
+    job = _Job(own, kept, held, classes, {}, here)
+    parts, report = _run(job, resume=config.resume, notes=[], tell=tell, say=say)
     if not report.finished:
         return report
     chosen, absent = calibrated(parts.trainable, held, memory_bytes=config.memory_gb * 2**30, tell=tell)
@@ -195,26 +201,14 @@ def _settings(kind: type[Made], given: Mapping[str, Any], section: str) -> Made:
         raise TrainError(f"{section}.{explained(error)}") from error
 
 
-def _run(
-    config: TrainConfig,
-    sources: Sequence[TrainingData],
-    held: Sequence[TrainingClip],
-    classes: Sequence[str],
-    thresholds: Mapping[str, float],
-    here: Launch,
-    *,
-    resume: bool,
-    notes: Sequence[str],
-    tell: Tell,
-    say: Tell,
-) -> tuple[_TaggerParts, TaggerReport]:
-    """Train one network; validate it on ``held``, and test it on the sources' own test clips where that is set."""
-    parts = _parts(config, sources, held, classes, thresholds, here)
-    notes = [*notes, *map(told, sources)]
-    for source in sources:
-        say(told(source))
-    made, done = follow(config, parts, sources, resume=resume, tell=tell, say=say)
-    assert isinstance(made, _TaggerParts)
+def _run(job: _Job, *, resume: bool, notes: Sequence[str], tell: Tell, say: Tell) -> tuple[_TaggerParts, TaggerReport]:
+    """Train one network, validate it, and test it on the sources' own test clips where that is set."""
+    config, sources = job.config, job.sources
+    counts = [told(source) for source in sources]
+    parts = _parts(job)
+    for count in counts:
+        say(count)
+    parts, done = follow(config, parts, sources, resume=resume, tell=tell, say=say)
     broken = few("clips cannot be used", list(parts.batches.broken.values()))
     for note in broken:
         say(note)
@@ -223,22 +217,22 @@ def _run(
         done=done,
         steps=config.steps,
         checkpoint=config.out / MODEL,
-        notes=(*notes, *broken),
-        main=here.rank == 0,
-        thresholds=thresholds,
+        notes=(*notes, *counts, *broken),
+        main=job.here.rank == 0,
+        thresholds=job.thresholds,
         tests={},
     )
-    if made.journal is None:
-        return made, report
+    if parts.journal is None:
+        return parts, report
     if report.finished:
         unread: list[str] = []
-        if len(made.validation):
+        if len(parts.validation):
             tell("validation")
-            checked = loop.record_validation(made, done)
+            checked = loop.record_validation(parts, done)
             assert isinstance(checked, Outcome)
             report = replace(report, validation=checked)
-            unread += made.validation.unreadable
-        tests = _tests(config, made, sources, unread, tell) if config.test else {}
+            unread += parts.validation.unreadable
+        tests = _tests(config, parts, sources, unread, tell) if config.test else {}
         unheard = few("clips to be judged on cannot be used", unread)
         for note in unheard:
             say(note)
@@ -246,8 +240,8 @@ def _run(
         if tests:
             plain = {name: outcome.plain() for name, outcome in tests.items()}
             (config.out / TEST).write_text(json.dumps(plain, indent=1, allow_nan=False), encoding="utf-8")
-    journal.draw(made.journal.records(), config.out / journal.CURVE)
-    return made, report
+    journal.draw(parts.journal.records(), config.out / journal.CURVE)
+    return parts, report
 
 
 def _tests(
@@ -270,21 +264,15 @@ def _tests(
     return tests
 
 
-def _parts(
-    config: TrainConfig,
-    sources: Sequence[TrainingData],
-    held: Sequence[TrainingClip],
-    classes: Sequence[str],
-    thresholds: Mapping[str, float],
-    here: Launch,
-) -> _TaggerParts:
-    clips = [clip for source in sources for clip in source.clips]
+def _parts(job: _Job) -> _TaggerParts:
+    config, here = job.config, job.here
+    clips = [clip for source in job.sources for clip in source.clips]
     settings = _settings(TaggerSettings, config.model, "model")
     augment = _settings(Augment, config.augment, "augment")
     seed_everything(config.seed)
     try:
         trainable = TaggerTraining(
-            settings, classes=classes, thresholds=thresholds, steps=config.steps, device=here.device
+            settings, classes=job.classes, thresholds=job.thresholds, steps=config.steps, device=here.device
         )
     except ValueError as error:
         raise TrainError(f"model: {error}") from error
@@ -293,7 +281,7 @@ def _parts(
     batches = TagBatches(
         clips,
         ClipStore(clips, sample_rate=rate, memory_bytes=share),
-        classes=classes,
+        classes=job.classes,
         spectrogram=trainable.spectrogram,
         drawing=TagDrawing(
             batch=config.batch,
@@ -312,10 +300,13 @@ def _parts(
         optimiser=trainable.optimiser(),
         batches=batches,
         validation=TagValidation(
-            held if here.rank == 0 else [], sample_rate=rate, memory_bytes=share, limit=config.validation_limit
+            job.held if here.rank == 0 else [], sample_rate=rate, memory_bytes=share, limit=config.validation_limit
         ),
         checkpoints=Checkpoints(
-            config.out, keep=config.keep, settings=_deciding(config, thresholds, here.world), clips=content_key(clips)
+            config.out,
+            keep=config.keep,
+            settings=_deciding(config, job.thresholds, here.world),
+            clips=content_key(clips),
         ),
         journal=None,
         launch=here,

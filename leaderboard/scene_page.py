@@ -15,8 +15,8 @@ from markupsafe import Markup
 from leaderboard import numbers
 from leaderboard.activity import runs, steps
 from leaderboard.clock import clock, time_ticks
+from leaderboard.page import flatten
 from leaderboard.scene_media import BUDGET, Media, embedded_svg, gather
-from leaderboard.site import flatten
 from ontology.forest import Place, forest
 
 PAGE: Final = "index.html"
@@ -95,7 +95,7 @@ def build_scene_page(
         frequencies=_frequencies(scene["settings"].get("spectrogram")),
         clock=clock,
         numbers=numbers,
-        styles=Markup("\n".join(_static(name) for name in ("site.css", "scene_page.css"))),
+        styles=Markup("\n".join(_static(name) for name in ("site/site.css", "scene_page.css"))),
         script=Markup(_static("scene_page.js")),
     )
     page = folder / PAGE

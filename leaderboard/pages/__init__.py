@@ -1,0 +1,1 @@
+"""One module per kind of page: each has ``pages(studio)``, which yields :class:`leaderboard.page.Page`."""

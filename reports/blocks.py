@@ -68,6 +68,21 @@ def figure(
     inside = np.isin(block.targets, codes)
     if among is not None:
         inside &= np.isin(block.scenes, among)
+    figure = tally(block, inside)
+    if not figure["measured"]:
+        return figure
+    chosen = np.flatnonzero(inside & ~np.isnan(block.used))
+    values, classes, scenes = block.used[chosen], block.targets[chosen], block.scenes[chosen]
+    value = rule(values, classes, np.ones((1, len(values))))[0]
+    interval = resampler.interval(values, classes, scenes, rule)
+    return figure | {"value": float(value), "low": interval.low, "high": interval.high, "note": interval.note}
+
+
+def tally(block: Block, inside: np.ndarray) -> dict[str, Any]:
+    """What became of the pairs ``inside`` (bool, as long as the block): the counts of a row of :data:`FIGURES`.
+
+    Where nothing was measured, ``note`` says why.
+    """
     state, has_value = block.state[inside], ~np.isnan(block.used[inside])
     failed, measured, skipped, not_run = (
         int((state == name).sum()) for name in ("failed", "measured", "skipped", "not run")
@@ -75,7 +90,7 @@ def figure(
     # Where nothing was measured there is no figure for a failure to be counted in.
     imputed = int(((state == "failed") & has_value).sum()) if measured else 0
     due = failed + measured
-    figure = {
+    counts = {
         "due": due,
         "measured": measured,
         "imputed": imputed,
@@ -84,10 +99,4 @@ def figure(
         "not_run": not_run,
         "coverage": measured / due if due else None,
     }
-    if not measured:
-        return figure | {"note": block.commonest_reason(inside)}
-    chosen = np.flatnonzero(inside)[has_value]
-    values, classes, scenes = block.used[chosen], block.targets[chosen], block.scenes[chosen]
-    value = rule(values, classes, np.ones((1, len(values))))[0]
-    interval = resampler.interval(values, classes, scenes, rule)
-    return figure | {"value": float(value), "low": interval.low, "high": interval.high, "note": interval.note}
+    return counts if measured else counts | {"note": block.commonest_reason(inside)}

@@ -6,9 +6,9 @@ column, per separator, column and target, or per separator, scene, target and me
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from reports.aggregate import Codes, column_depth, parse_column
 from reports.blind import IMPUTED, PROTOCOL, Blind
 from reports.blocks import FIGURES, Block, figure
 from reports.bootstrap import Resampler
+from reports.class_scores import ClassScores
 from reports.outcomes import blind_outcomes, left_out_pairs, outcomes, score_rows
 from reports.results import Results, ResultsError
 from reports.schema import ENTRIES, DatasetEntry
@@ -45,6 +46,8 @@ class Board:
     left_out: pl.DataFrame
     blind: Blind | None = None
     """Of a board of blind scenes, whose targets are the depths at which they are scored."""
+    mids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The AudioSet ids that each target stands for; none of one that is no class, such as a depth."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -139,6 +142,11 @@ class Board:
             )
             for (name, metric), part in parts.items()
         }
+
+    @cached_property
+    def classes(self) -> ClassScores:
+        """Figures by class of the ontology and by depth."""
+        return ClassScores(self._blocks, self._resampler, self.targets, self.mids)
 
     @cached_property
     def overall(self) -> pl.DataFrame:
@@ -302,7 +310,7 @@ def boards(results: Results, run: str | None = None) -> list[Board]:
         if not headline:
             raise ResultsError(f"{results.folder / 'runs'}: data set {dataset!r} has no headline column")
         described = _described(part, known, dataset, split)
-        blind = None
+        blind, mids = None, dict[str, tuple[str, ...]]()
         if protocol == PROTOCOL:
             left_out = left_out_pairs(score_rows(part.clear(), scores))
             judged = blind_outcomes(part, scores, described, headline=headline, imputed=IMPUTED)
@@ -311,8 +319,15 @@ def boards(results: Results, run: str | None = None) -> list[Board]:
             rows, elsewhere = score_rows(part, scores), score_rows(named[dataset, split], scores)
             left_out = left_out_pairs(rows, elsewhere.join(part.select("scene").unique(), on="scene", how="semi"))
             judged = outcomes(part, rows, described, left_out, headline=headline)
-        found.append(Board(dataset, split, protocol, entry, part, described, judged, left_out, blind))
+            mids = _mids(rows)
+        found.append(Board(dataset, split, protocol, entry, part, described, judged, left_out, blind, mids))
     return found
+
+
+def _mids(rows: pl.DataFrame) -> dict[str, tuple[str, ...]]:
+    """By target, all AudioSet ids that its rows name."""
+    named = rows.select("target", "mids").drop_nulls().explode("mids", empty_as_null=False).unique()
+    return {str(target): tuple(part["mids"].sort()) for (target,), part in _by(named, ("target",)).items()}
 
 
 def _all_entries(results: Results) -> pl.DataFrame:

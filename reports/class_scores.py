@@ -1,0 +1,182 @@
+"""Figures over parts of a board's targets: those of one class of the ontology, of all below it, of one depth.
+
+A figure of a part is what :func:`reports.blocks.figure` makes of its rows. Where the aggregation goes by class, each
+target is resampled once and the parts are put together from the targets' draws, so that hundreds of parts that overlap
+cost little more than one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ontology import Ontology
+from reports.aggregate import Aggregation, Array, Codes, parse_column, weighted_mean
+from reports.blocks import Block, figure, tally
+from reports.bootstrap import Resampler
+
+Part = tuple[int, ...]
+"""Places of targets in the board's list, ascending."""
+
+
+class ClassScores:
+    """The targets of one board by the classes they stand for, and figures of any part of them."""
+
+    def __init__(
+        self,
+        blocks: Mapping[tuple[str, str], Block],
+        resampler: Resampler,
+        targets: Sequence[str],
+        mids: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Take apart what a board holds.
+
+        Args:
+            blocks: outcomes by separator and metric; their targets are places in ``targets``.
+            resampler: draws the board's scenes.
+            targets: labels of the targets.
+            mids: by label, the AudioSet ids that it stands for; none for a label that is no class.
+        """
+        self._blocks, self._resampler, self._targets = blocks, resampler, targets
+        onto = Ontology.audioset()
+        self._mids = {label: tuple(mid for mid in mids.get(label, ()) if mid in onto) for label in targets}
+        self._made: dict[tuple[str, str, Part], dict[str, Any]] = {}
+
+    @cached_property
+    def own(self) -> dict[str, Part]:
+        """By mid: the targets that stand for this very class. One that stands for several classes is in each."""
+        found: dict[str, list[int]] = {}
+        for code, label in enumerate(self._targets):
+            for mid in self._mids[label]:
+                found.setdefault(mid, []).append(code)
+        return {mid: tuple(codes) for mid, codes in found.items()}
+
+    @cached_property
+    def below(self) -> dict[str, Part]:
+        """By mid: the targets that stand for this class or any below it, each once however many paths lead there."""
+        onto = Ontology.audioset()
+        found: dict[str, set[int]] = {}
+        for mid, codes in self.own.items():
+            for node in onto.ancestors(mid, include_self=True):
+                found.setdefault(node.mid, set()).update(codes)
+        return {mid: tuple(sorted(codes)) for mid, codes in found.items()}
+
+    @cached_property
+    def at_depth(self) -> dict[int, Part]:
+        """By depth, ascending: the targets whose class is that deep; of several classes the least depth counts."""
+        onto = Ontology.audioset()
+        found: dict[int, list[int]] = {}
+        for code, label in enumerate(self._targets):
+            if self._mids[label]:
+                found.setdefault(min(onto[mid].depth for mid in self._mids[label]), []).append(code)
+        return {depth: tuple(found[depth]) for depth in sorted(found)}
+
+    @cached_property
+    def unclassed(self) -> tuple[str, ...]:
+        """Labels that are no class of the ontology."""
+        return tuple(label for label in self._targets if not self._mids[label])
+
+    def labels(self, part: Part) -> tuple[str, ...]:
+        """The labels of a part."""
+        return tuple(self._targets[code] for code in part)
+
+    def classes(self, label: str) -> tuple[str, ...]:
+        """The mids that a label stands for."""
+        return self._mids[label]
+
+    def scenes(self, part: Part) -> Codes:
+        """Places of the scenes in which any target of the part is due, ascending."""
+        if not self._blocks:
+            return np.empty(0, dtype=np.int64)
+        block = next(iter(self._blocks.values()))  # the same pairs are due for every separator
+        return np.unique(block.scenes[np.isin(block.targets, part)])
+
+    def recordings(self, part: Part) -> int:
+        """How many independent recordings stand behind a part."""
+        return self._resampler.recordings(self.scenes(part))
+
+    def value(self, separator: str, column: str, part: Part, *, coverage: float) -> float | None:
+        """The figure without its interval, of a separator that can be held against others on the whole part.
+
+        None where any of it was skipped or has not run, or less than a share ``coverage`` was measured.
+        """
+        metric, rule = parse_column(column)
+        block = self._blocks.get((separator, metric))
+        if block is None:
+            return None
+        inside = self._inside(separator, metric, part)
+        counts = tally(block, self._mask(block, inside))
+        if counts["skipped"] or counts["not_run"] or (counts["coverage"] or 0.0) < coverage:
+            return None
+        chosen = inside[~np.isnan(block.used[inside])]
+        return float(rule(block.used[chosen], block.targets[chosen], np.ones((1, len(chosen))))[0])
+
+    def figures(self, separator: str, column: str, parts: Iterable[Part]) -> dict[Part, dict[str, Any]]:
+        """By part: a row of :data:`reports.blocks.FIGURES` but for its names. Each is made once."""
+        wanted = dict.fromkeys(parts)
+        missing = [part for part in wanted if (separator, column, part) not in self._made]
+        for part, row in self._make(separator, column, missing):
+            self._made[separator, column, part] = row
+        return {part: self._made[separator, column, part] for part in wanted}
+
+    def _make(self, separator: str, column: str, parts: Sequence[Part]) -> Iterator[tuple[Part, dict[str, Any]]]:
+        metric, rule = parse_column(column)
+        block = self._blocks.get((separator, metric))
+        drawn: dict[int, Array] = {}
+        for part in parts:
+            if block is None or not rule.by_class or len(part) == 1:
+                yield part, figure(block, np.array(part, dtype=np.int64), rule, self._resampler)
+                continue
+            inside = self._inside(separator, metric, part)
+            counts = tally(block, self._mask(block, inside))
+            if not counts["measured"]:
+                yield part, counts
+                continue
+            chosen = inside[~np.isnan(block.used[inside])]
+            codes = np.unique(block.targets[chosen]).tolist()
+            for code in codes:
+                if code not in drawn:
+                    drawn[code] = self._draws(block, chosen[block.targets[chosen] == code], rule)
+            draws = np.stack([drawn[code] for code in codes], axis=1)
+            figures = weighted_mean(draws, (~np.isnan(draws)).astype(float))
+            interval = self._resampler.interval_of(figures[1:], block.scenes[chosen])
+            yield (
+                part,
+                counts
+                | {
+                    "value": float(figures[0]),
+                    "low": interval.low,
+                    "high": interval.high,
+                    "note": interval.note,
+                },
+            )
+
+    def _draws(self, block: Block, rows: Codes, rule: Aggregation) -> Array:
+        """The figure of one target's rows: on the data, then under each draw; NaN where a draw has none of them."""
+        values, classes = block.used[rows], block.targets[rows]
+        value = rule(values, classes, np.ones((1, len(rows))))
+        return np.concatenate([value, self._resampler.draws(values, classes, block.scenes[rows], rule)])
+
+    def _inside(self, separator: str, metric: str, part: Part) -> Codes:
+        """Places of the rows of a part in their block."""
+        rows = self._rows[separator, metric]
+        return np.concatenate([rows[code] for code in part])
+
+    @staticmethod
+    def _mask(block: Block, rows: Codes) -> np.ndarray:
+        mask = np.zeros(len(block.targets), dtype=bool)
+        mask[rows] = True
+        return mask
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], list[Codes]]:
+        """By separator and metric: the places of each target's rows in their block."""
+        found = {}
+        for name, block in self._blocks.items():
+            order = np.argsort(block.targets, kind="stable")
+            ends = np.searchsorted(block.targets[order], np.arange(1, len(self._targets)))
+            found[name] = np.split(order, ends)
+        return found

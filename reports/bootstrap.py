@@ -85,13 +85,20 @@ class Resampler:
 
         ``figures`` (draws,) are NaN where a draw leaves none; ``scenes`` are the columns of ``weights`` behind it.
         """
-        count = self.recordings(scenes)
-        if count < 2:
-            return Interval(None, None, "one recording: no interval" if count else "nothing measured: no interval")
-        defined = figures[~np.isnan(figures)]
-        if len(defined) < 0.9 * len(figures):
-            # Where many draws are empty, what is left no longer stands for the sampling distribution.
-            return Interval(None, None, f"{count} recordings: too few for an interval that means much")
-        low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        note = f"{count} recordings: too few to lean on the interval" if count < FEW else None
-        return Interval(float(low), float(high), note)
+        return interval_of(figures, self.recordings(scenes))
+
+
+def interval_of(figures: Array, recordings: int) -> Interval:
+    """The 95 % percentile interval of a figure that so many independent recordings stand behind, or why there is none.
+
+    ``figures`` (draws,) are NaN where a draw leaves none.
+    """
+    if recordings < 2:
+        return Interval(None, None, "one recording: no interval" if recordings else "nothing measured: no interval")
+    defined = figures[~np.isnan(figures)]
+    if len(defined) < 0.9 * len(figures):
+        # Where many draws are empty, what is left no longer stands for the sampling distribution.
+        return Interval(None, None, f"{recordings} recordings: too few for an interval that means much")
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    note = f"{recordings} recordings: too few to lean on the interval" if recordings < FEW else None
+    return Interval(float(low), float(high), note)

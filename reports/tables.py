@@ -22,8 +22,10 @@ from reports.blocks import FIGURES, Block, figure
 from reports.bootstrap import Resampler
 from reports.class_scores import ClassScores
 from reports.outcomes import blind_outcomes, left_out_pairs, outcomes, score_rows
+from reports.ranks import Contest
 from reports.results import Results, ResultsError
 from reports.schema import ENTRIES, DatasetEntry
+from reports.sides import Sides
 
 RANKED_COVERAGE: Final = 0.95
 """A separator with a smaller share of its pairs really measured gets no rank."""
@@ -204,27 +206,35 @@ class Board:
             if reason is not None:
                 found[row["separator"]] = reason
         able = [name for name in self.covered if name not in found]
-        values = first.filter(pl.col("separator").is_in(able)).sort("separator")["value"].to_numpy()
-        (metric, rule), depth = parse_column(self.columns[0]), column_depth(self.columns[0])
-        resampler = Resampler.of(self._recordings, names=self._seed_names("ranks"), draws=ranks.DRAWS)
-        drawn = []
-        for name in able:
-            block = self._blocks[name, metric]
-            chosen = ~np.isnan(block.used)
-            if depth is not None:
-                chosen &= np.isin(block.targets, self._code_of(depth))
-            drawn.append(resampler.draws(block.used[chosen], block.targets[chosen], block.scenes[chosen], rule))
         if len(able) < 2:
             return {**found, **dict.fromkeys(able, "there is no other to rank it against")}
-        draws = np.stack(drawn)
-        draws = draws[:, ~np.isnan(draws).any(axis=0)]
-        intervals = ranks.rank_intervals(
-            values,
-            draws,
+        contest = self.ranking
+        intervals = contest.pairs.rank_intervals(
+            [contest.names.index(name) for name in able],
             higher_is_better=better == "higher",
-            margin=ranks.PRACTICALLY_EQUAL_DB if unit == "dB" else 0.0,
+            margin=ranks.margin_of(unit),
         )
         return {**found, **dict(zip(able, intervals, strict=True))}
+
+    @cached_property
+    def ranking(self) -> Contest:
+        """The contest in the first column."""
+        return self.contest(self.columns[0])
+
+    def contest(self, column: str) -> Contest:
+        """All separators, oracles too, whose figure in a column stands for the whole board, against each other."""
+        (metric, rule), depth = parse_column(column), column_depth(column)
+        outcomes = self.outcomes.filter(pl.col("metric") == metric)
+        if depth is not None:
+            outcomes = outcomes.filter(pl.col("index") == depth)
+        figures = self.overall.filter(pl.col("column") == column)
+        whole = [row["separator"] for row in figures.iter_rows(named=True) if self._unranked(row, oracle=False) is None]
+        return Contest.of(whole, Sides.of(outcomes, list(self.scenes["scene"]), rule, self.pairing))
+
+    @cached_property
+    def pairing(self) -> Resampler:
+        """The draws of scenes under which separators are compared."""
+        return Resampler.of(self._recordings, names=self._seed_names("ranks"), draws=ranks.DRAWS)
 
     def _unranked(self, figure: dict[str, Any], *, oracle: bool) -> str | None:
         name = figure["separator"]

@@ -1,0 +1,140 @@
+"""What any two separators have both done, and the figure of each on exactly that, under draws that all share.
+
+One pair of scene and target is a row here. Two separators are compared on the rows that both have done: what either
+skipped, has not run, or failed at without a score to impute, counts for neither. A failure with the score of the
+mixture is done, and so is a blind scene that by the metric's own rules leaves one of them without a score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from reports.aggregate import Aggregation, Array, Codes
+from reports.bootstrap import Resampler
+
+Mask = npt.NDArray[np.bool_]
+_ROW: Final = ["scene", "index", "target"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows on which separators are compared; ``scenes`` are those of the rows in ``mask``."""
+
+    mask: Mask
+    scenes: Codes
+    incidence: Mask
+
+    @cached_property
+    def recordings(self) -> int:
+        """How many independent recordings stand behind them."""
+        return int(self._of_scenes.any(axis=0).sum())
+
+    @cached_property
+    def units(self) -> int:
+        """The most recordings that one scene is made of; 1 where there is no row."""
+        return int(self._of_scenes.sum(axis=1).max(initial=1))
+
+    @cached_property
+    def _of_scenes(self) -> Mask:
+        return np.asarray(self.incidence[np.unique(self.scenes)])
+
+
+@dataclass(frozen=True)
+class Side:
+    """One separator on some rows: ``draws`` (draws,) are NaN where a draw leaves nothing.
+
+    ``means`` (recordings,) are over the rows that a recording is in, NaN where it is in none.
+    """
+
+    value: float
+    draws: Array
+    means: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """All separators of a board in one column; arrays are (separators, rows), or (rows,) for ``targets``, ``scenes``.
+
+    ``used`` is what enters a figure, NaN where nothing does.
+    """
+
+    names: tuple[str, ...]
+    used: Array
+    done: Mask
+    failed: Mask
+    targets: Codes
+    scenes: Codes
+    rule: Aggregation
+    resampler: Resampler
+    _rows: dict[bytes, Rows] = field(default_factory=dict, repr=False)
+    _made: dict[tuple[int, bytes], Side] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, outcomes: pl.DataFrame, scenes: Sequence[str], rule: Aggregation, resampler: Resampler) -> Sides:
+        """Lay out the ``outcomes`` of one metric (and depth); ``scenes`` are those that ``resampler`` weighs."""
+        rows = outcomes.select(_ROW).unique().sort(_ROW)
+        names = outcomes["separator"].unique().sort()
+        placed = outcomes.join(rows.with_row_index("row"), on=_ROW, how="left")
+        at = placed["separator"].cast(pl.Enum(names)).to_physical().to_numpy(), placed["row"].to_numpy()
+        state = placed["state"].cast(pl.String)
+        used, done, failed = (
+            np.full((len(names), len(rows)), nothing, dtype=type(nothing)) for nothing in (np.nan, False, False)
+        )
+        used[at] = placed["used"].to_numpy()
+        done[at] = (placed["used"].is_not_null() | (state == "empty")).to_numpy()
+        failed[at] = (placed["used"].is_not_null() & (state == "failed")).to_numpy()
+        places = {scene: code for code, scene in enumerate(scenes)}
+        targets = {target: code for code, target in enumerate(rows["target"].unique().sort())}
+        return cls(
+            tuple(names),
+            used,
+            done,
+            failed,
+            np.array([targets[target] for target in rows["target"]], dtype=np.int64),
+            np.array([places[scene] for scene in rows["scene"]], dtype=np.int64),
+            rule,
+            resampler,
+        )
+
+    def shared(self, first: int, second: int) -> Rows:
+        """The rows that both have done."""
+        mask = self.done[first] & self.done[second]
+        key = mask.tobytes()
+        if key not in self._rows:
+            self._rows[key] = Rows(mask, self.scenes[mask], self.resampler.incidence)
+        return self._rows[key]
+
+    def side(self, separator: int, rows: Rows) -> Side:
+        """The figure of a separator on ``rows``, made once."""
+        key = separator, rows.mask.tobytes()
+        if key not in self._made:
+            chosen = rows.mask & ~np.isnan(self.used[separator])
+            values, targets, scenes = self.used[separator, chosen], self.targets[chosen], self.scenes[chosen]
+            whole = self.rule(values, targets, np.ones((1, len(values))))
+            drawn = self.resampler.draws(values, targets, scenes, self.rule)
+            means = recording_means(values, scenes, self.resampler.incidence)
+            self._made[key] = Side(float(whole[0]), drawn, means)
+        return self._made[key]
+
+    def difference(self, first: int, second: int) -> tuple[float, Array]:
+        """Figure of the first less that of the second on the rows that both have done, and its draws (draws,)."""
+        rows = self.shared(first, second)
+        one, other = self.side(first, rows), self.side(second, rows)
+        return one.value - other.value, one.draws - other.draws
+
+
+def recording_means(values: Array, scenes: Codes, incidence: Mask) -> Array:
+    """Mean of ``values`` (rows,) over the rows that a recording is in; (recordings,), NaN where it is in none.
+
+    ``scenes`` (rows,) are rows of ``incidence`` (scenes, recordings), as in :class:`reports.bootstrap.Resampler`.
+    """
+    weights = incidence.astype(np.float64)
+    sums, counts = (np.bincount(scenes, of, minlength=len(incidence)) @ weights for of in (values, None))
+    return np.asarray(np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0))

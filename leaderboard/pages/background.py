@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from leaderboard import rerun
 from leaderboard.page import Page, Studio, flatten
 from reports import bootstrap, ranks, tables
 from reports.aggregate import AGGREGATIONS, parse_column
@@ -44,6 +45,7 @@ def _reported() -> dict[str, Any]:
 def _run(manifest: Manifest) -> dict[str, Any]:
     return {
         "manifest": manifest,
+        "reruns": [rerun.of_run(manifest)],
         "configuration": flatten(manifest.configuration),
         "provenance": flatten(manifest.provenance),
     }

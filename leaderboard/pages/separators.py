@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
-from leaderboard import details, rankings
+from leaderboard import details, rankings, rerun
 from leaderboard.page import Page, Studio
 from reports.tables import Board
 
@@ -37,6 +37,7 @@ def pages(studio: Studio) -> Iterator[Page]:
             "name": name,
             "card": site.card(name),
             "variants": site.variants(name),
+            "reruns": rerun.of_separator(site, name),
             "results": [result for result in results if any(cell.text for cell in result[2].cells)],
             "without": [result for result in results if not any(cell.text for cell in result[2].cells)],
             "failures": [(board, groups[name]) for board, groups in failures if name in groups],

@@ -1,0 +1,59 @@
+"""Figures for pages and papers: Matplotlib draws each once, and it is written as part of a page, as SVG and as PDF.
+
+Nothing here knows of a results folder: a figure is made of numbers and names. What is drawn takes a page's colours
+where it stands in one, so that one figure serves both themes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports.figures.boxes import Box, Panel, box_drawing, box_of
+from reports.figures.canvas import PAGE, PAPER_SIZE, Drawing, Drawn, Sheet
+from reports.figures.classes import Series, class_drawing
+from reports.figures.costs import CostPanel, cost_drawing, pareto_front
+from reports.figures.curves import Curve, curve_drawing
+from reports.figures.heat import HeatCell, heat_drawing
+from reports.figures.intervals import interval_drawing
+from reports.figures.marks import LEAST_SPAN, Dot, Kind
+from reports.figures.trends import Cloud, TrendPoint, trend_drawing
+
+__all__ = [
+    "LEAST_SPAN",
+    "PAGE",
+    "PAPER_SIZE",
+    "Box",
+    "Cloud",
+    "CostPanel",
+    "Curve",
+    "Dot",
+    "Drawing",
+    "Drawn",
+    "HeatCell",
+    "Kind",
+    "Panel",
+    "Series",
+    "Sheet",
+    "TrendPoint",
+    "box_drawing",
+    "box_of",
+    "class_drawing",
+    "cost_drawing",
+    "curve_drawing",
+    "curve_plot",
+    "heat_drawing",
+    "interval_drawing",
+    "interval_plot",
+    "pareto_front",
+    "trend_drawing",
+]
+
+
+def interval_plot(dots: Sequence[Dot], *, axis: str, title: str, description: str) -> str:
+    """:func:`interval_drawing` as the part of a page."""
+    return interval_drawing(dots, axis=axis, title=title, description=description).on(PAGE).page
+
+
+def curve_plot(curves: Sequence[Curve], *, across: str, axis: str, title: str, description: str) -> str:
+    """:func:`curve_drawing` as the part of a page."""
+    return curve_drawing(curves, across=across, axis=axis, title=title, description=description).on(PAGE).page

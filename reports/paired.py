@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import polars as pl
 
-from reports.aggregate import Aggregation, Array, Codes, column_depth, parse_column
-from reports.bootstrap import Resampler
+from reports.aggregate import Array, column_depth, parse_column
+from reports.bootstrap import interval_of
 from reports.power import Superiority, recordings_needed, superiority
-from reports.ranks import DRAWS
 from reports.results import ResultsError
+from reports.sides import Rows, Sides
 from reports.tables import Board
 
 Better = Literal["higher", "lower", "neither"]
@@ -27,7 +26,7 @@ class Comparison:
     second: str
     column: str
     pairs: int
-    """Pairs of scene and target that both have."""
+    """Pairs of scene and target that both have done."""
     imputed: int
     """Of these, where either failed and counts with the score of the mixture."""
     unpaired: int
@@ -49,20 +48,6 @@ class Comparison:
     superiority: Superiority | None = None
     """How often the first is better; None too where the metric has no better and worse."""
     note: str | None = None
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Scores of both on the same pairs of scene and target, as arrays of one length."""
-
-    first: Array
-    second: Array
-    classes: Codes
-    scenes: Codes
-
-    def difference(self, rule: Aggregation, weights: Array) -> Array:
-        """First less second under each row of ``weights`` (draws, rows)."""
-        return rule(self.first, self.classes, weights) - rule(self.second, self.classes, weights)
 
 
 def column_of(board: Board, metric: str | None) -> str:
@@ -90,58 +75,55 @@ def column_of(board: Board, metric: str | None) -> str:
 def compare(board: Board, first: str, second: str, *, column: str, better: Better) -> Comparison:
     """Hold two separators of a board against each other in a column such as ``sdri@1/class-median-mean``.
 
-    The difference is that of the column's own figures, medians and means over classes included, and its interval that
-    of bootstrap draws of recordings which both share (:class:`reports.bootstrap.Resampler`). The standard deviation
-    over these draws times n / sqrt(n - 1), with n recordings, is the deviation on one recording: exactly for a mean,
-    else to first order. :func:`reports.power.recordings_needed` turns it into a number by the normal approximation,
-    which may fall short for medians over few recordings. This assumes that further recordings are like these, with as
-    many scenes and classes to each, and that the difference that was found is the true one: the number is as uncertain
-    as the difference, which the ends of its interval show (Hoenig and Heisey 2001,
-    doi:10.1198/000313001300339897). It is of these two alone: ranks, which hold for all pairs at once, ask for more.
-
-    A recording's own difference, of which the superiority speaks, is the mean over the pairs of scene and target that
-    it is in. Where a scene has several recordings, as many of them count as one for the interval of the superiority.
-
     Raises:
         ResultsError: a separator is not on the board, both are one, or the column has no results.
     """
-    (metric, rule), depth = parse_column(column), column_depth(column)
-    outcomes = board.outcomes.filter(pl.col("metric") == metric)
-    if depth is not None:
-        outcomes = outcomes.filter(pl.col("index") == depth)
-    _check(board, outcomes, first, second, column)
-    either = _both(outcomes, first, second)
-    shared = either.drop_nulls(["first", "second"])
+    sides = board.sides(column)
+    _check(board, sides, first, second, column)
+    return comparison(sides, first, second, column=column, better=better)
+
+
+def comparison(sides: Sides, first: str, second: str, *, column: str, better: Better) -> Comparison:
+    """Two of ``sides``, which are those of ``column``, on the rows that both have done.
+
+    The difference is that of the column's own figures, medians and means over classes included, and its interval that
+    of the bootstrap draws that all pairs of the board share. The standard deviation over these draws times
+    n / sqrt(n - 1), with n recordings, is the deviation on one recording: exactly for a mean, else to first order.
+    :func:`reports.power.recordings_needed` turns it into a number by the normal approximation, which may fall short
+    for medians over few recordings. This assumes that further recordings are like these, with as many scenes and
+    classes to each, and that the difference that was found is the true one: the number is as uncertain as the
+    difference, which the ends of its interval show (Hoenig and Heisey 2001, doi:10.1198/000313001300339897). It is of
+    these two alone: ranks, which hold for all pairs at once, ask for more.
+
+    A recording's own difference, of which the superiority speaks, is that of the means over the pairs of scene and
+    target that it is in. Where a scene has several recordings, as many of them count as one for the interval of the
+    superiority.
+    """
+    one, other = sides.names.index(first), sides.names.index(second)
+    rows = sides.shared(one, other)
     found = Comparison(
         first,
         second,
         column,
-        pairs=len(shared),
-        imputed=int(shared["failed"].sum()),
-        unpaired=len(either) - len(shared),
-        scenes=shared["scene"].n_unique(),
-        recordings=0,
+        pairs=int(rows.mask.sum()),
+        imputed=int((rows.mask & (sides.failed[one] | sides.failed[other])).sum()),
+        unpaired=int((sides.done[one] ^ sides.done[other]).sum()),
+        scenes=len(np.unique(rows.scenes)),
+        recordings=rows.recordings,
     )
-    if shared.is_empty():
+    if not found.pairs:
         return replace(found, note="they have no pair of scene and target in common")
-    names = ("power", board.dataset, board.split, board.protocol)
-    recordings = [list(recordings) for recordings in board.scenes["recordings"]]
-    rows = _rows(shared, list(board.scenes["scene"]))
-    return _judged(found, rows, rule, Resampler.of(recordings, names=names, draws=DRAWS), better)
-
-
-def _judged(found: Comparison, rows: _Rows, rule: Aggregation, resampler: Resampler, better: Better) -> Comparison:
-    count = resampler.recordings(rows.scenes)
-    difference = float(rows.difference(rule, np.ones((1, len(rows.first))))[0])
-    found = replace(found, recordings=count, difference=difference, superiority=_superior(rows, resampler, better))
-    if count < 2:
+    difference, drawn = sides.difference(one, other)
+    if math.isnan(difference):
+        return replace(found, note="one of them has no score in what both have done")
+    lead = sides.side(one, rows).means - sides.side(other, rows).means
+    found = replace(found, difference=difference, superiority=_superior(lead, rows, better))
+    if rows.recordings < 2:
         return replace(found, note="one recording: nothing tells how much others differ")
-    drawn = resampler.draws(rows.first, rows.classes, rows.scenes, rule)
-    drawn -= resampler.draws(rows.second, rows.classes, rows.scenes, rule)
-    interval = resampler.interval_of(drawn, rows.scenes)
+    interval = interval_of(drawn, rows.recordings)
     if interval.low is None or interval.high is None:
         return replace(found, note=interval.note)
-    deviation = float(np.nanstd(drawn)) * count / math.sqrt(count - 1)
+    deviation = float(np.nanstd(drawn)) * rows.recordings / math.sqrt(rows.recordings - 1)
     near, far = sorted((interval.low, interval.high), key=abs)
     return replace(
         found,
@@ -155,49 +137,20 @@ def _judged(found: Comparison, rows: _Rows, rule: Aggregation, resampler: Resamp
     )
 
 
-def _superior(rows: _Rows, resampler: Resampler, better: Better) -> Superiority | None:
-    if better == "neither":
+def _superior(lead: Array, rows: Rows, better: Better) -> Superiority | None:
+    present = lead[~np.isnan(lead)]
+    if better == "neither" or not len(present):
         return None
-    lead = rows.second - rows.first if better == "lower" else rows.first - rows.second
-    scenes = len(resampler.incidence)
-    sums, counts = np.bincount(rows.scenes, lead, minlength=scenes), np.bincount(rows.scenes, minlength=scenes)
-    incidence = resampler.incidence.astype(np.float64)
-    present = counts @ incidence > 0
-    differences = (sums @ incidence)[present] / (counts @ incidence)[present]
-    most = int(resampler.incidence[counts > 0].sum(axis=1).max())
-    return superiority(differences, units=max(1, len(differences) // most))
+    return superiority(-present if better == "lower" else present, units=max(1, len(present) // rows.units))
 
 
-def _check(board: Board, outcomes: pl.DataFrame, first: str, second: str, column: str) -> None:
+def _check(board: Board, sides: Sides, first: str, second: str, column: str) -> None:
     known = sorted(board.covered)
     for name in (first, second):
         if name not in known:
             raise ResultsError(f"no separator {name!r} on {board.dataset}; there are {', '.join(known)}")
     if first == second:
         raise ResultsError(f"{first!r} twice: name two separators")
-    if outcomes.is_empty():
+    if not sides.names:
         there = ", ".join(sorted(board.outcomes["metric"].unique()))
         raise ResultsError(f"column {column!r} has no results on {board.dataset}; there are metrics {there}")
-
-
-def _both(outcomes: pl.DataFrame, first: str, second: str) -> pl.DataFrame:
-    """Pairs of scene and target that either has: ``scene, target, first, second, failed``."""
-    place = ["scene", "index", "target"]
-
-    def of(separator: str, name: str) -> pl.DataFrame:
-        own = outcomes.filter((pl.col("separator") == separator) & pl.col("used").is_not_null())
-        return own.select(*place, pl.col("used").alias(name), (pl.col("state") == "failed").alias(f"{name}_failed"))
-
-    both = of(first, "first").join(of(second, "second"), on=place, how="full", coalesce=True).sort(place)
-    return both.with_columns(failed=pl.any_horizontal("first_failed", "second_failed"))
-
-
-def _rows(shared: pl.DataFrame, scenes: list[str]) -> _Rows:
-    classes = {target: code for code, target in enumerate(sorted(shared["target"].unique()))}
-    places = {scene: code for code, scene in enumerate(scenes)}
-    return _Rows(
-        shared["first"].to_numpy(),
-        shared["second"].to_numpy(),
-        np.array([classes[target] for target in shared["target"]], dtype=np.int64),
-        np.array([places[scene] for scene in shared["scene"]], dtype=np.int64),
-    )

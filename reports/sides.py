@@ -8,7 +8,7 @@ mixture is done, and so is a blind scene that by the metric's own rules leaves o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -102,6 +102,11 @@ class Sides:
             rule,
             resampler,
         )
+
+    def with_draws(self, draws: int) -> Sides:
+        """The same under the first ``draws`` of the draws."""
+        fewer = Resampler(self.resampler.weights[:draws], self.resampler.incidence)
+        return replace(self, resampler=fewer, _rows={}, _made={})
 
     def shared(self, first: int, second: int) -> Rows:
         """The rows that both have done."""

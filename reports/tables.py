@@ -223,13 +223,17 @@ class Board:
 
     def contest(self, column: str) -> Contest:
         """All separators, oracles too, whose figure in a column stands for the whole board, against each other."""
+        figures = self.overall.filter(pl.col("column") == column)
+        whole = [row["separator"] for row in figures.iter_rows(named=True) if self._unranked(row, oracle=False) is None]
+        return Contest.of(whole, self.sides(column))
+
+    def sides(self, column: str) -> Sides:
+        """All separators in a column, which need be no headline column, for comparisons on what any two have done."""
         (metric, rule), depth = parse_column(column), column_depth(column)
         outcomes = self.outcomes.filter(pl.col("metric") == metric)
         if depth is not None:
             outcomes = outcomes.filter(pl.col("index") == depth)
-        figures = self.overall.filter(pl.col("column") == column)
-        whole = [row["separator"] for row in figures.iter_rows(named=True) if self._unranked(row, oracle=False) is None]
-        return Contest.of(whole, Sides.of(outcomes, list(self.scenes["scene"]), rule, self.pairing))
+        return Sides.of(outcomes, list(self.scenes["scene"]), rule, self.pairing)
 
     @cached_property
     def pairing(self) -> Resampler:

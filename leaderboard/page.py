@@ -31,6 +31,7 @@ NAVIGATION: Final = (
     ("metrics.html", "Metrics and methods"),
     ("reported.html", "Reported figures"),
     ("runs.html", "Runs"),
+    ("about.html", "About"),
 )
 """Address and title of the pages that every page links to."""
 

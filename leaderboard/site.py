@@ -9,7 +9,7 @@ from typing import Final
 from leaderboard.context import read
 from leaderboard.folder import SiteFolder
 from leaderboard.page import PageModule, Studio
-from leaderboard.pages import background, datasets, overview, scenes, separators
+from leaderboard.pages import about, background, datasets, overview, scenes, separators
 from reports.results import Results
 
 _PAGES: Final[tuple[PageModule, ...]] = (
@@ -18,6 +18,7 @@ _PAGES: Final[tuple[PageModule, ...]] = (
     separators.pages,
     scenes.pages,
     background.pages,
+    about.pages,
 )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from leaderboard import rerun
+from leaderboard.citation import links
 from leaderboard.page import Page, Studio, flatten
 from reports import bootstrap, ranks, tables
 from reports.aggregate import AGGREGATIONS, parse_column
@@ -33,6 +34,7 @@ def _metrics(studio: Studio) -> dict[str, Any]:
         "bootstrap": bootstrap,
         "ranks": ranks,
         "fallback": FALLBACK,
+        "links": links,
         "ranked_coverage": tables.RANKED_COVERAGE,
     }
 

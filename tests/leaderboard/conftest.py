@@ -211,7 +211,7 @@ def results_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("results"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_writer() -> Callable[..., Writer]:
     return Writer
 

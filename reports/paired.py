@@ -108,7 +108,7 @@ def comparison(sides: Sides, first: str, second: str, *, column: str, better: Be
         pairs=int(rows.mask.sum()),
         imputed=int((rows.mask & (sides.failed[one] | sides.failed[other])).sum()),
         unpaired=int((sides.done[one] ^ sides.done[other]).sum()),
-        scenes=len(np.unique(rows.scenes)),
+        scenes=rows.scene_count,
         recordings=rows.recordings,
     )
     if not found.pairs:

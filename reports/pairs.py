@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 from typing import Final, Literal
 
+import numpy as np
 import polars as pl
 
 from reports import bootstrap
@@ -28,6 +29,14 @@ _ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
+class Extreme:
+    """A scene, and the mean difference over its targets."""
+
+    scene: str
+    difference: float
+
+
+@dataclass(frozen=True)
 class Pair:
     """Two separators against each other; differences are of the first less the second, in the column's unit."""
 
@@ -44,6 +53,8 @@ class Pair:
     """Difference by its standard deviation on one recording; None where there is no such deviation."""
     note: str | None
     """Why there is no difference, no interval or no verdict, or only a weak one."""
+    scenes: tuple[Extreme, Extreme] | None
+    """Where the first is furthest ahead of the second, and where it is least so; None with less than two scenes."""
 
     @property
     def turned(self) -> Pair:
@@ -64,6 +75,7 @@ class Pair:
             high=_negative(self.low),
             verdict=self.verdict and _TURNED[self.verdict],
             standardised=_negative(self.standardised),
+            scenes=self.scenes and (_opposite(self.scenes[1]), _opposite(self.scenes[0])),
         )
 
 
@@ -124,11 +136,11 @@ def all_pairs(board: Board, *, column: str, better: Better, unit: str) -> Pairs:
         return [comparison(sides, first, second, column=column, better=better) for first, second in pairs]
 
     among = compared(list(combinations(whole, 2)), contest.sides)
-    found = _judged(among, contest.names, contest.pairs, better=better, margin=margin)
+    found = _judged(among, contest.sides, contest.names, contest.pairs, better=better, margin=margin)
     if part:
         fewer, names = contest.sides.with_draws(bootstrap.DRAWS), [*whole, *part]
         others = compared([pair for pair in combinations(names, 2) if pair[1] in part], fewer)
-        found |= _judged(others, names, _family(others, names, fewer), better=better, margin=margin)
+        found |= _judged(others, fewer, names, _family(others, names, fewer), better=better, margin=margin)
     return Pairs(column, tuple(whole), tuple(part), found)
 
 
@@ -145,7 +157,13 @@ def _family(pairs: Sequence[Comparison], names: Sequence[str], sides: Sides) -> 
 
 
 def _judged(
-    pairs: Sequence[Comparison], names: Sequence[str], family: AllPairs, *, better: Better, margin: float
+    pairs: Sequence[Comparison],
+    sides: Sides,
+    names: Sequence[str],
+    family: AllPairs,
+    *,
+    better: Better,
+    margin: float,
 ) -> dict[tuple[str, str], Pair]:
     """Each pair with the interval and the verdict of its family, whose order ``names`` give."""
     places = {name: place for place, name in enumerate(names)}
@@ -154,7 +172,7 @@ def _judged(
     for own in pairs:
         at = places[own.first], places[own.second]
         equal = own.difference is not None and abs(own.difference) <= margin
-        pair = Pair(own, None, None, None, equal, _standardised(own), own.note)
+        pair = Pair(own, None, None, None, equal, _standardised(own), own.note, _extremes(own, sides, better))
         if own.difference is not None and not math.isnan(reach[at]):
             verdict = _verdict(own.difference, better) if apart[at] else "tied"
             low, high = own.difference - reach[at], own.difference + reach[at]
@@ -169,6 +187,21 @@ def _verdict(difference: float, better: Better) -> Verdict:
     return "better" if (difference > 0) == (better == "higher") else "worse"
 
 
+def _extremes(own: Comparison, sides: Sides, better: Better) -> tuple[Extreme, Extreme] | None:
+    if own.difference is None or own.scenes < 2:
+        return None
+    first, second = sides.names.index(own.first), sides.names.index(own.second)
+    rows = sides.shared(first, second)
+    differences = sides.side(first, rows).by_scene - sides.side(second, rows).by_scene
+    if np.isnan(differences).all():
+        return None
+    least, most = (
+        Extreme(sides.scene_names[place], float(differences[place]))
+        for place in (int(np.nanargmin(differences)), int(np.nanargmax(differences)))
+    )
+    return (least, most) if better == "lower" else (most, least)
+
+
 def _standardised(own: Comparison) -> float | None:
     if own.difference is None or own.deviation is None or own.deviation < _ROUNDING:
         return None
@@ -177,6 +210,10 @@ def _standardised(own: Comparison) -> float | None:
 
 def _negative(number: float | None) -> float | None:
     return None if number is None else -number
+
+
+def _opposite(of_first: Extreme) -> Extreme:
+    return replace(of_first, difference=-of_first.difference)
 
 
 def _turned(of_first: Superiority) -> Superiority:

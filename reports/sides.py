@@ -32,6 +32,11 @@ class Rows:
     incidence: Mask
 
     @cached_property
+    def scene_count(self) -> int:
+        """How many scenes they are of."""
+        return len(self._of_scenes)
+
+    @cached_property
     def recordings(self) -> int:
         """How many independent recordings stand behind them."""
         return int(self._of_scenes.any(axis=0).sum())
@@ -50,12 +55,14 @@ class Rows:
 class Side:
     """One separator on some rows: ``draws`` (draws,) are NaN where a draw leaves nothing.
 
-    ``means`` (recordings,) are over the rows that a recording is in, NaN where it is in none.
+    ``means`` (recordings,) are over the rows that a recording is in, and ``by_scene`` (scenes,) over those of a scene,
+    NaN where there is none.
     """
 
     value: float
     draws: Array
     means: Array
+    by_scene: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +73,7 @@ class Sides:
     """
 
     names: tuple[str, ...]
+    scene_names: tuple[str, ...]
     used: Array
     done: Mask
     failed: Mask
@@ -94,6 +102,7 @@ class Sides:
         targets = {target: code for code, target in enumerate(rows["target"].unique().sort())}
         return cls(
             tuple(names),
+            tuple(scenes),
             used,
             done,
             failed,
@@ -124,8 +133,13 @@ class Sides:
             values, targets, scenes = self.used[separator, chosen], self.targets[chosen], self.scenes[chosen]
             whole = self.rule(values, targets, np.ones((1, len(values))))
             drawn = self.resampler.draws(values, targets, scenes, self.rule)
-            means = recording_means(values, scenes, self.resampler.incidence)
-            self._made[key] = Side(float(whole[0]), drawn, means)
+            sums, counts = (
+                np.bincount(scenes, weights, minlength=len(self.scene_names)).astype(np.float64)
+                for weights in (values, None)
+            )
+            incidence = self.resampler.incidence.astype(np.float64)
+            means, by_scene = _ratio(sums @ incidence, counts @ incidence), _ratio(sums, counts)
+            self._made[key] = Side(float(whole[0]), drawn, means, by_scene)
         return self._made[key]
 
     def difference(self, first: int, second: int) -> tuple[float, Array]:
@@ -135,11 +149,5 @@ class Sides:
         return one.value - other.value, one.draws - other.draws
 
 
-def recording_means(values: Array, scenes: Codes, incidence: Mask) -> Array:
-    """Mean of ``values`` (rows,) over the rows that a recording is in; (recordings,), NaN where it is in none.
-
-    ``scenes`` (rows,) are rows of ``incidence`` (scenes, recordings), as in :class:`reports.bootstrap.Resampler`.
-    """
-    weights = incidence.astype(np.float64)
-    sums, counts = (np.bincount(scenes, of, minlength=len(incidence)) @ weights for of in (values, None))
+def _ratio(sums: Array, counts: Array) -> Array:
     return np.asarray(np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0))

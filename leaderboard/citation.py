@@ -52,11 +52,11 @@ def of_leaderboard(site: Site) -> Entry:
     """The site as it stands: dated by its newest run, whose version and commit it names."""
     run = site.newest
     fields = {"author": f"{{{escape(AUTHOR)}}}", "title": f"{{{escape(site.title)}}}", **_date(run)}
-    boards = [site.board_title(board) for board in site.boards]
+    boards = [site.board_name(board) for board in site.boards]
     note = f"Run {run.run}, started {run.started}, {software(run)}"
     shown = "" if len(site.manifests) == 1 else f"; the newest of {len(site.manifests)} runs"
-    fields["note"] = escape(f"{note}{shown}{'. Data sets: ' + '; '.join(boards) if boards else ''}")
-    return Entry(f"stemtree-leaderboard-{slug(run.run)}", site.title, fields)
+    fields["note"] = escape(f"{note}{shown}{'. Data sets: ' + ', '.join(boards) if boards else ''}")
+    return Entry(f"stemtree-leaderboard-{slug(run.started[:10])}", site.title, fields)
 
 
 def of_software(run: Manifest) -> Entry:

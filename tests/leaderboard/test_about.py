@@ -69,9 +69,9 @@ def test_the_file_and_the_page_hold_the_same_entries(site: Path) -> None:
 
 
 def test_the_leaderboard_is_cited_by_run_date_version_and_commit(site: Path) -> None:
-    entry = parse((site / "citation.bib").read_text(encoding="utf-8"))["stemtree-leaderboard-night-1"]
+    entry = parse((site / "citation.bib").read_text(encoding="utf-8"))["stemtree-leaderboard-2026-01-05"]
     assert (entry["year"], entry["month"]) == ("2026", "01")
-    for said in ("Run night-1", "2026-01-05T02:00:00Z", "commit 0123abc", r"100 \% Songs \textbraceleft{}live"):
+    for said in ("Run night-1", "2026-01-05T02:00:00Z", "commit 0123abc", "Data sets: songs"):
         assert said in entry["note"]
 
 
@@ -87,6 +87,7 @@ def test_a_paper_of_two_separators_is_cited_once_with_its_number(site: Path) -> 
     assert list(papers) == ["separator-hpss"]
     paper = papers["separator-hpss"]
     assert (paper["eprint"], paper["archiveprefix"], paper["year"]) == ("1811.02508", "arXiv", "2019")
+    assert entries["data-songs"]["title"] == r"{100 \% Songs \textbraceleft{}live\textbraceright{}}"
     assert paper["note"] == r"A. Author, Ways \& Means, 2019, arXiv:1811.02508"
     assert paper["url"] == "https://example.org/x_%7By%7D"
 

@@ -1,0 +1,205 @@
+"""A results folder read once, and every run as it left it: hundreds of runs look back without reading it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import polars as pl
+
+from reports.outcomes import score_rows
+from reports.parts import Parts
+from reports.results import Results
+from reports.schema import DETECTIONS, ENTRIES, SCORES, Manifest
+from reports.tables import Board, boards
+
+Place = tuple[str, str, str]
+"""Data set, split and protocol."""
+PLACE: Final = ["dataset", "split", "protocol"]
+_AT_HAND: Final = 24
+"""Boards kept for comparisons."""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What one run computed of a separator on a board.
+
+    ``cells`` has ``scene`` and ``factor``, seconds of computing per second of audio.
+    """
+
+    place: Place
+    separator: str
+    device: str | None
+    cells: pl.DataFrame
+
+
+class Archive:
+    """The runs of a results folder, the oldest first, each as it left the folder."""
+
+    def __init__(self, results: Results, manifests: Sequence[Manifest]) -> None:
+        """Read ``results``, of which ``manifests`` are runs.
+
+        Raises:
+            ResultsError: the folder cannot be read.
+        """
+        self.manifests = tuple(manifests)
+        self._tables = _Tables(results, self.manifests)
+        self.board = lru_cache(maxsize=_AT_HAND)(self._board)
+
+    def places(self, run: str) -> dict[Place, int]:
+        """The boards of a run, each with a number that changes when one of its cells, keys or scores does."""
+        seen = self._tables.left_by(run, self._tables.cells).select("key", "part")
+        cells = self._tables.entries[run].select(*PLACE, "separator", "scene", "variant", "key")
+        hashed = cells.join(seen, on="key", how="left").select(*PLACE, state=pl.struct(pl.all()).hash())
+        # A sum that wraps depends on no order, and equal rows do not cancel out as they would in an exclusive or.
+        states = hashed.group_by(PLACE).agg(pl.col("state").sum()).sort(PLACE)
+        return {(dataset, split, protocol): state for dataset, split, protocol, state in states.iter_rows()}
+
+    def _board(self, run: str, place: Place) -> Board:
+        """The board of a run as it left it."""
+        (found,) = boards(_AsLeft(self._tables, run, place), run)
+        return found
+
+    def computed(self, run: str) -> Iterator[Computed]:
+        """What the run itself separated: neither what it found done, nor what it took from the cache of estimates."""
+        own = self._tables.cells.filter((pl.col("run") == run) & (pl.col("audio_seconds") > 0))
+        timed = own.with_columns(factor=pl.col("seconds") / pl.col("audio_seconds")).filter(pl.col("factor") > 0)
+        timed = timed.sort("written_at").unique("key", keep="last").select("key", "factor", "device")
+        cells = self._tables.entries[run].select(*PLACE, "separator", "scene", "key").join(timed, on="key")
+        parts = cells.sort("scene").partition_by(*PLACE, "separator", "device", as_dict=True, maintain_order=True)
+        for (dataset, split, protocol, separator, device), part in parts.items():
+            yield Computed((dataset, split, protocol), separator, device, part.select("scene", "factor"))
+
+    def recordings(self, place: Place) -> dict[str, list[str]]:
+        """The independent recordings behind each scene of which any is known."""
+        dataset, split, _ = place
+        known = self._tables.scenes.filter(dataset=dataset, split=split)
+        return {scene: list(recordings or []) for scene, recordings in known.select("scene", "recordings").iter_rows()}
+
+    def changed_scores(self, tolerance: float) -> pl.DataFrame:
+        """Scores that a run wrote otherwise than they stood under the same key.
+
+        Returns ``run``, ``dataset``, ``split``, ``protocol``, ``separator``, ``scene`` and ``change``, one row per
+        score: the change where it is beyond ``tolerance``, infinite where a finite score came or went. A metric that
+        could not be computed is no number, and changes nothing.
+        """
+        name = ["key", "index", "metric", "threshold"]
+        told = self._tables.scores.filter(pl.col("metric").is_not_null() & (pl.col("status") != "error"))
+        twice = told.filter(pl.len().over(name) > 1)
+        writers = self._tables.cells.select("key", "part", "run").unique()
+        rows = twice.join(writers, on=["key", "part"]).sort("written_at", "part").with_columns(
+            value=pl.when(pl.col("value").is_finite()).then(pl.col("value"))
+        )  # fmt: skip
+        former = pl.col("value").shift(1).over(name)
+        moved = (pl.col("value") - former).abs()
+        came_or_went = pl.col("value").is_null() != former.is_null()
+        rows = rows.with_columns(
+            first=pl.int_range(pl.len()).over(name) == 0,
+            change=pl.when(came_or_went).then(float("inf")).otherwise(moved),
+        )
+        found = rows.filter(~pl.col("first") & (pl.col("change") > tolerance)).select("run", "key", "change")
+        named = [
+            entries.join(found.filter(run=run), on="key").select("run", *PLACE, "separator", "scene", "change")
+            for run, entries in self._tables.entries.items()
+        ]
+        return pl.concat(named).sort("run", *PLACE, "separator", "scene")
+
+
+class _Tables:
+    """Every row of a folder, before the newest of each key is chosen."""
+
+    def __init__(self, results: Results, manifests: Sequence[Manifest]) -> None:
+        raw = _Raw(results.folder)
+        self.folder = results.folder
+        self.manifests = {manifest.run: manifest for manifest in manifests}
+        self.entries = {run: results.entries(run) for run in self.manifests}
+        self.cells, self.scores, self.scenes = raw.cells_of_all_runs(), raw.scores_of_all_runs(), results.scenes()
+        self._began = {run: raw.began(run) for run in self.manifests}
+        self._of_place: dict[Place, tuple[pl.DataFrame, pl.DataFrame]] = {}
+        self._marked = self._find_marked()
+
+    def left_by(self, run: str, cells: pl.DataFrame) -> pl.DataFrame:
+        """Those of ``cells`` that were there when a run had ended."""
+        return cells.filter((pl.col("run") == run) | (pl.col("written_at") < self._began[run]))
+
+    def of(self, place: Place) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Cells and scores of a place, of all runs."""
+        if place not in self._of_place:
+            keys = pl.concat([_at(entries, place).select("key") for entries in self.entries.values()]).unique()
+            cells, scores = (table.join(keys, on="key", how="semi") for table in (self.cells, self.scores))
+            self._of_place[place] = cells, scores
+        return self._of_place[place]
+
+    def marked(self, place: Place) -> pl.DataFrame:
+        """Entries of any run whose scores call a target of a place absent or trivial: this holds for every run."""
+        return _at(self._marked, place)
+
+    def _find_marked(self) -> pl.DataFrame:
+        entries = pl.concat([pl.DataFrame(schema=ENTRIES), *self.entries.values()]).unique(maintain_order=True)
+        rows = score_rows(entries, self.scores.filter(pl.col("status") == "skip"))
+        return entries.join(rows.filter(pl.col("left_out").is_not_null()), on="key", how="semi")
+
+
+class _Raw(Results):
+    """A results folder with all that was ever written to it."""
+
+    def cells_of_all_runs(self) -> pl.DataFrame:
+        return self._whole_parts()
+
+    def scores_of_all_runs(self) -> pl.DataFrame:
+        """At each run's own threshold."""
+        return self._parts("scores").read().filter(pl.col("threshold").is_null())
+
+    def began(self, run: str) -> float:
+        return self._began(run)
+
+
+class _AsLeft(Results):
+    """One board of a run, as a results folder that holds nothing else: read from memory."""
+
+    def __init__(self, tables: _Tables, run: str, place: Place) -> None:
+        super().__init__(tables.folder)
+        self._of_run = tables.manifests[run]
+        self._own, self._elsewhere = _at(tables.entries[run], place), tables.marked(place)
+        self._scenes = tables.scenes
+        keys = pl.concat([self._own.select("key"), self._elsewhere.select("key")]).unique()
+        cells, scores = (table.join(keys, on="key", how="semi") for table in tables.of(place))
+        self._cells, self._scores = tables.left_by(run, cells), scores
+
+    def runs(self) -> list[Manifest]:
+        """The run, and one without a name that stands for what all others know of absent and trivial targets."""
+        return [self._of_run, self._of_run.model_copy(update={"run": ""})]
+
+    def entries(self, run: str) -> pl.DataFrame:
+        return self._own if run else self._elsewhere
+
+    def scenes(self) -> pl.DataFrame:
+        return self._scenes
+
+    def swept(self) -> pl.DataFrame:
+        return self._scores.clear()
+
+    def detections(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=DETECTIONS)
+
+    def _whole_parts(self) -> pl.DataFrame:
+        return self._cells
+
+    def _parts(self, kind: str) -> Parts:
+        assert kind == "scores", kind
+        return _InMemory(self.folder, SCORES, self._scores)
+
+
+@dataclass(frozen=True)
+class _InMemory(Parts):
+    rows: pl.DataFrame
+
+    def read(self) -> pl.DataFrame:
+        return self.rows
+
+
+def _at(entries: pl.DataFrame, place: Place) -> pl.DataFrame:
+    dataset, split, protocol = place
+    return entries.filter(dataset=dataset, split=split, protocol=protocol)

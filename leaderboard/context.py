@@ -114,6 +114,10 @@ class Site:
         """Address of the page of a scene."""
         return f"scenes/{slug(self.board_name(board))}/{slug(scene)}.html"
 
+    def compare_href(self, board: Board) -> str:
+        """Address of the page that holds the separators of a data set against each other."""
+        return f"compare/{slug(self.board_name(board))}.html"
+
     def separator_href(self, separator: str) -> str:
         """Address of the page of a separator."""
         return f"separators/{slug(separator)}.html"

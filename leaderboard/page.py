@@ -28,6 +28,7 @@ class Page:
 
 NAVIGATION: Final = (
     ("index.html", "Overview"),
+    ("compare.html", "Compare"),
     ("metrics.html", "Metrics and methods"),
     ("reported.html", "Reported figures"),
     ("runs.html", "Runs"),

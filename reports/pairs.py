@@ -48,7 +48,7 @@ class Pair:
     verdict: Verdict | None
     """None where there is no such interval."""
     equal: bool
-    """Whether the difference is too small to matter, however certain it is."""
+    """Whether this interval has only differences too small to matter in it."""
     standardised: float | None
     """Difference by its standard deviation on one recording; None where there is no such deviation."""
     note: str | None
@@ -171,12 +171,12 @@ def _judged(
     found = {}
     for own in pairs:
         at = places[own.first], places[own.second]
-        equal = own.difference is not None and abs(own.difference) <= margin
-        pair = Pair(own, None, None, None, equal, _standardised(own), own.note, _extremes(own, sides, better))
+        pair = Pair(own, None, None, None, False, _standardised(own), own.note, _extremes(own, sides, better))
         if own.difference is not None and not math.isnan(reach[at]):
             verdict = _verdict(own.difference, better) if apart[at] else "tied"
             low, high = own.difference - reach[at], own.difference + reach[at]
-            pair = replace(pair, low=float(low), high=float(high), verdict=verdict)
+            equal = -margin <= low <= high <= margin
+            pair = replace(pair, low=float(low), high=float(high), verdict=verdict, equal=bool(equal))
         found[own.first, own.second] = pair
     return found
 

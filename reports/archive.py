@@ -36,7 +36,7 @@ class Computed:
 
 
 class Archive:
-    """The runs of a results folder, the oldest first, each as it left the folder."""
+    """The runs of a results folder, each as it left the folder; ``manifests`` are by name, the oldest first."""
 
     def __init__(self, results: Results, manifests: Sequence[Manifest]) -> None:
         """Read ``results``, of which ``manifests`` are runs.
@@ -44,8 +44,8 @@ class Archive:
         Raises:
             ResultsError: the folder cannot be read.
         """
-        self.manifests = tuple(manifests)
-        self._tables = _Tables(results, self.manifests)
+        self._tables = _Tables(results, manifests)
+        self.manifests = self._tables.manifests
         self.board = lru_cache(maxsize=_AT_HAND)(self._board)
 
     def places(self, run: str) -> dict[Place, int]:

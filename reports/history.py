@@ -15,6 +15,7 @@ import polars as pl
 
 from reports.aggregate import column_depth, parse_column
 from reports.archive import Archive, Place
+from reports.figures.marks import Kind
 from reports.results import Results
 from reports.schema import Manifest
 from reports.tables import RANKED_COVERAGE, Board
@@ -60,6 +61,8 @@ class Failing:
 
     place: Place
     run: str
+    former: str
+    """The run before it."""
     separator: str
     status: str
     reason: str | None
@@ -93,6 +96,13 @@ class History:
     oracles: frozenset[str]
     """Separators that are told a part of the answer."""
 
+    def kind(self, separator: str) -> Kind:
+        """Whether a separator competes, does next to nothing, or is told a part of the answer."""
+        family = self.families.get(separator)
+        if family == "oracle" or separator in self.oracles:
+            return "oracle"
+        return "baseline" if family == "baseline" else "system"
+
     @property
     def places(self) -> list[Place]:
         """The boards."""
@@ -102,7 +112,7 @@ class History:
         """Headline columns of a board of which there are figures, those of its newest run first."""
         dataset, split, _ = place
         found: dict[str, None] = {}
-        for manifest in reversed(self.archive.manifests):
+        for manifest in reversed(self.archive.manifests.values()):
             entry = manifest.datasets.get(dataset)
             if entry is not None and entry.split == split:
                 found |= dict.fromkeys(entry.columns)
@@ -121,7 +131,7 @@ def history(results: Results, manifests: Sequence[Manifest]) -> History:
     """
     archive = Archive(results, manifests)
     readers: dict[Place, _Reader] = {}
-    for manifest in archive.manifests:
+    for manifest in archive.manifests.values():
         for place, state in archive.places(manifest.run).items():
             readers.setdefault(place, _Reader(archive, place)).read(manifest, state)
     ordered = [readers[place] for place in sorted(readers)]
@@ -247,7 +257,8 @@ class _Reader:
             "separator", "status", "reason", as_dict=True, maintain_order=True
         )
         for (separator, status, reason), part in groups.items():
-            self.failing.append(Failing(self.place, run, separator, status, reason, tuple(part["scene"])))
+            former_run = self.present[-1][0]
+            self.failing.append(Failing(self.place, run, former_run, separator, status, reason, tuple(part["scene"])))
         self._failed = pl.concat([cells, former.join(cells, on=["separator", "scene"], how="anti")])
 
 

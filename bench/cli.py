@@ -21,6 +21,7 @@ from bench.commands_card import card
 from bench.commands_check import check
 from bench.commands_compare import compare
 from bench.commands_data import data
+from bench.commands_publish import files, validate
 from bench.commands_query import query
 from bench.commands_results import export, power
 from bench.commands_train import train
@@ -248,6 +249,7 @@ def results() -> None:
 
 results.add_command(export)
 results.add_command(power)
+results.add_command(validate)
 
 
 @results.command("show")
@@ -293,7 +295,10 @@ def results_compact(folder: Path) -> None:
 
 @main.group()
 def leaderboard() -> None:
-    """Build the static site."""
+    """Build the static site, and what publishes it."""
+
+
+leaderboard.add_command(files)
 
 
 @leaderboard.command("build")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ import polars as pl
 
 from reports.aggregate import Aggregation, Array, Codes
 from reports.bootstrap import Resampler
+from reports.draws import Rows
+from reports.outcomes import STATES
 
 FIGURES: Final = pl.Schema(
     {
@@ -30,18 +33,25 @@ FIGURES: Final = pl.Schema(
 )
 
 
+_CODE: Final = {state: code for code, state in enumerate(STATES)}
+_NOTHING: Final = dict.fromkeys(("due", "measured", "imputed", "dropped", "skipped", "not_run"), 0) | {
+    "note": "no target sounds in any scene"
+}
+
+
 @dataclass(frozen=True)
 class Block:
     """The outcomes of one separator and metric as arrays of one length."""
 
     state: np.ndarray
+    """Numbers of the states in :data:`reports.outcomes.STATES`."""
     used: Array
     targets: Codes
     scenes: Codes
     reasons: pl.Series
 
     def commonest_reason(self, inside: np.ndarray) -> str:
-        asked = inside & (self.state != "not run")
+        asked = inside & (self.state != _CODE["not run"])
         said = self.reasons.filter(pl.Series(asked if asked.any() else inside)).drop_nulls()
         if not len(said):
             return "nothing was measured"
@@ -49,33 +59,46 @@ class Block:
         return str(counted[said.name][0])
 
 
-def figure(
-    block: Block | None, codes: Codes, rule: Aggregation, resampler: Resampler, *, among: Codes | None = None
-) -> dict[str, Any]:
-    """A row of :data:`FIGURES` but for its names.
+def figures(
+    blocks: Sequence[Block | None],
+    codes: Codes,
+    rule: Aggregation,
+    resampler: Resampler,
+    *,
+    among: Codes | None = None,
+) -> list[dict[str, Any]]:
+    """A row of :data:`FIGURES` but for its names for each of several blocks.
 
     Args:
-        block: the outcomes; None where there are none.
+        blocks: the outcomes; None where there are none.
         codes: the targets that enter.
         rule: how rows become one figure.
         resampler: draws the scenes.
         among: the scenes that enter; None for all.
     """
-    if block is None:
-        return dict.fromkeys(("due", "measured", "imputed", "dropped", "skipped", "not_run"), 0) | {
-            "note": "no target sounds in any scene"
-        }
-    inside = np.isin(block.targets, codes)
-    if among is not None:
-        inside &= np.isin(block.scenes, among)
-    figure = tally(block, inside)
-    if not figure["measured"]:
-        return figure
-    chosen = np.flatnonzero(inside & ~np.isnan(block.used))
-    values, classes, scenes = block.used[chosen], block.targets[chosen], block.scenes[chosen]
-    value = rule(values, classes, np.ones((1, len(values))))[0]
-    interval = resampler.interval(values, classes, scenes, rule)
-    return figure | {"value": float(value), "low": interval.low, "high": interval.high, "note": interval.note}
+    found: list[dict[str, Any]] = []
+    sets: dict[int, Rows] = {}
+    for place, block in enumerate(blocks):
+        if block is None:
+            found.append(dict(_NOTHING))
+            continue
+        inside = np.isin(block.targets, codes)
+        if among is not None:
+            inside &= np.isin(block.scenes, among)
+        found.append(tally(block, inside))
+        if found[-1]["measured"]:
+            chosen = np.flatnonzero(inside & ~np.isnan(block.used))
+            sets[place] = Rows(block.used[chosen], block.targets[chosen], block.scenes[chosen])
+    intervals = resampler.intervals(list(sets.values()), rule)
+    for (place, one), interval in zip(sets.items(), intervals, strict=True):
+        value = float(rule(one.values, one.classes, np.ones((1, len(one.values))))[0])
+        found[place] |= {"value": value, "low": interval.low, "high": interval.high, "note": interval.note}
+    return found
+
+
+def figure(block: Block | None, codes: Codes, rule: Aggregation, resampler: Resampler) -> dict[str, Any]:
+    """As :func:`figures`, of one block."""
+    return figures([block], codes, rule, resampler)[0]
 
 
 def tally(block: Block, inside: np.ndarray) -> dict[str, Any]:
@@ -85,10 +108,10 @@ def tally(block: Block, inside: np.ndarray) -> dict[str, Any]:
     """
     state, has_value = block.state[inside], ~np.isnan(block.used[inside])
     failed, measured, skipped, not_run = (
-        int((state == name).sum()) for name in ("failed", "measured", "skipped", "not run")
+        int((state == _CODE[name]).sum()) for name in ("failed", "measured", "skipped", "not run")
     )
     # Where nothing was measured there is no figure for a failure to be counted in.
-    imputed = int(((state == "failed") & has_value).sum()) if measured else 0
+    imputed = int(((state == _CODE["failed"]) & has_value).sum()) if measured else 0
     due = failed + measured
     counts = {
         "due": due,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
 from reports.aggregate import Aggregation, Array, Codes
+from reports.draws import Counts, Rows, aggregate
 
 DRAWS: Final = 2_000
 LEVEL: Final = 0.95
 FEW: Final = 6
 """Below this many recordings an interval is shown with a warning: percentile intervals are then too short."""
-_AT_ONCE: Final = 2_000_000
-"""Weights laid out at once, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +57,27 @@ class Resampler:
             incidence[row, [place[recording] for recording in scene]] = True
         generator = np.random.default_rng(seed_of(names))
         shares = np.full(max(len(pool), 1), 1 / max(len(pool), 1))  # drawn from even where no scene has a recording
-        counts = generator.multinomial(len(pool), shares, size=draws)
-        weights = np.ones((draws, len(recordings)))
+        counts = generator.multinomial(len(pool), shares, size=draws).T.astype(np.float64)
+        weights = np.ones((len(recordings), draws))
         for row, scene in enumerate(recordings):
             for recording in set(scene):
-                weights[:, row] *= counts[:, place[recording]]
-        return cls(weights, incidence)
+                weights[row] *= counts[place[recording]]
+        return cls(np.ascontiguousarray(weights.T), incidence)
+
+    @cached_property
+    def _by_scene(self) -> Counts:
+        """The weights as whole numbers, (scenes, draws): those of a scene lie side by side."""
+        most = self.weights.max(initial=0.0)
+        kind = np.int32 if most < 2**31 else np.int64 if most < 2**53 else np.float64
+        return np.ascontiguousarray(self.weights.T, dtype=kind)
 
     def draws(self, values: Array, classes: Codes, scenes: Codes, rule: Aggregation) -> Array:
         """The aggregate of ``values`` (rows,) under each draw; ``scenes`` (rows,) index the columns of ``weights``."""
-        step = max(1, _AT_ONCE // max(len(values), 1))
-        parts = range(0, len(self.weights), step)
-        return np.concatenate([rule(values, classes, self.weights[start : start + step, scenes]) for start in parts])
+        return self.draws_of([Rows(values, classes, scenes)], rule)[0]
+
+    def draws_of(self, sets: Sequence[Rows], rule: Aggregation) -> Array:
+        """The aggregate of each of several sets of rows under each draw: (sets, draws)."""
+        return aggregate(sets, rule, self._by_scene)
 
     def recordings(self, scenes: Codes) -> int:
         """How many independent recordings stand behind ``scenes``."""
@@ -76,9 +85,13 @@ class Resampler:
 
     def interval(self, values: Array, classes: Codes, scenes: Codes, rule: Aggregation) -> Interval:
         """The 95 % percentile interval of the aggregate of ``values``, or why there is none."""
-        if self.recordings(scenes) < 2:
-            return self.interval_of(np.empty(0), scenes)
-        return self.interval_of(self.draws(values, classes, scenes, rule), scenes)
+        return self.intervals([Rows(values, classes, scenes)], rule)[0]
+
+    def intervals(self, sets: Sequence[Rows], rule: Aggregation) -> list[Interval]:
+        """As :meth:`interval`, of several sets of rows."""
+        able = [number for number, one in enumerate(sets) if self.recordings(one.scenes) >= 2]
+        drawn = dict(zip(able, self.draws_of([sets[number] for number in able], rule), strict=True))
+        return [self.interval_of(drawn.get(number, np.empty(0)), one.scenes) for number, one in enumerate(sets)]
 
     def interval_of(self, figures: Array, scenes: Codes) -> Interval:
         """The 95 % percentile interval of any figure, or why there is none.

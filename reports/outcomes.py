@@ -25,6 +25,8 @@ DEPTHS: Final = (1, 2, 3, 4, 5, 6)
 EMPTY: Final = "empty"
 """Status of a score that has no value by its own rules."""
 
+STATES: Final = ("measured", "skipped", "failed", "not run", "empty")
+"""What a pair of scene and target may be for a separator."""
 NOT_RUN: Final = ("not run", "pending", "not scored")
 """Statuses of what nobody asked a separator for: no entry, a cell still to come, a metric not computed there."""
 
@@ -38,7 +40,7 @@ OUTCOMES: Final = pl.Schema(
         "index": pl.Int32(),
         "target": pl.String(),
         "metric": pl.String(),
-        "state": pl.Enum(["measured", "skipped", "failed", "not run", "empty"]),
+        "state": pl.Enum(STATES),
         "status": pl.String(),  # that of the results folder, or "pending", "not run", "not scored", "empty"
         "value": pl.Float64(),  # as measured
         "used": pl.Float64(),  # what enters a figure: the value, or for a failure that of the mixture

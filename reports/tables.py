@@ -18,7 +18,7 @@ import polars as pl
 from reports import ranks
 from reports.aggregate import Codes, column_depth, parse_column
 from reports.blind import IMPUTED, PROTOCOL, Blind
-from reports.blocks import FIGURES, Block, figure
+from reports.blocks import FIGURES, Block, figures
 from reports.bootstrap import Resampler
 from reports.class_scores import ClassScores
 from reports.outcomes import blind_outcomes, left_out_pairs, outcomes, score_rows
@@ -130,16 +130,23 @@ class Board:
 
     @cached_property
     def _blocks(self) -> dict[tuple[str, str], Block]:
-        target_code = {target: code for code, target in enumerate(self.targets)}
-        scene_code = {scene: code for code, scene in enumerate(self.scenes["scene"])}
         metrics = [parse_column(column)[0] for column in self.columns]
-        parts = self.outcomes.filter(pl.col("metric").is_in(metrics)).partition_by("separator", "metric", as_dict=True)
+        coded = self.outcomes.filter(pl.col("metric").is_in(metrics)).select(
+            "separator",
+            "metric",
+            "used",
+            "reason",
+            state=pl.col("state").to_physical(),
+            target=_places("target", self.targets),
+            scene=_places("scene", self.scenes["scene"]),
+        )
+        parts = coded.partition_by("separator", "metric", as_dict=True)
         return {
             (str(name), str(metric)): Block(
-                state=part["state"].cast(pl.String).to_numpy(),
+                state=part["state"].to_numpy(),
                 used=part["used"].to_numpy(),
-                targets=np.array([target_code[target] for target in part["target"]], dtype=np.int64),
-                scenes=np.array([scene_code[scene] for scene in part["scene"]], dtype=np.int64),
+                targets=part["target"].to_numpy(),
+                scenes=part["scene"].to_numpy(),
                 reasons=part["reason"],
             )
             for (name, metric), part in parts.items()
@@ -162,14 +169,19 @@ class Board:
         codes = np.array([self.targets.index(target) for target in targets], dtype=np.int64)
         names = list(self.scenes["scene"])
         among = None if scenes is None else np.array([names.index(scene) for scene in scenes], dtype=np.int64)
-        rows = []
-        for name in separators:
-            for column in self.columns:
-                metric, rule = parse_column(column)
-                block, depth = self._blocks.get((name, metric)), column_depth(column)
-                wanted = codes if depth is None else self._code_of(depth)
-                found = figure(block, wanted, rule, self._resampler, among=among)
-                rows.append({"separator": name, "column": column} | found)
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        for column in self.columns:
+            metric, rule = parse_column(column)
+            depth = column_depth(column)
+            wanted = codes if depth is None else self._code_of(depth)
+            blocks = [self._blocks.get((name, metric)) for name in separators]
+            made = figures(blocks, wanted, rule, self._resampler, among=among)
+            found |= {(name, column): row for name, row in zip(separators, made, strict=True)}
+        rows = [
+            {"separator": name, "column": column} | found[name, column]
+            for name in separators
+            for column in self.columns
+        ]
         return pl.DataFrame(rows, schema=FIGURES)
 
     def _code_of(self, depth: int) -> Codes:
@@ -180,14 +192,13 @@ class Board:
     def by_target(self) -> pl.DataFrame:
         """One row per separator, column of :attr:`target_columns` and target, aggregated as within a class."""
         rows = []
-        for (name, metric), block in self._blocks.items():
-            for column in self.target_columns:
-                if parse_column(column)[0] != metric:
-                    continue
-                rule = parse_column(column)[1]
-                for code, target in enumerate(self.targets):
-                    found = figure(block, np.array([code]), rule, self._resampler)
-                    rows.append({"separator": name, "column": column, "target": target} | found)
+        for column in self.target_columns:
+            metric, rule = parse_column(column)
+            blocks = {name: block for (name, other), block in self._blocks.items() if other == metric}
+            for code, target in enumerate(self.targets):
+                made = figures(list(blocks.values()), np.array([code]), rule, self._resampler)
+                named = {"column": column, "target": target}
+                rows += [{"separator": name} | named | row for name, row in zip(blocks, made, strict=True)]
         return pl.DataFrame(rows, schema={**FIGURES, "target": pl.String()}).sort("separator", "column", "target")
 
     def ranks(self, better: str, unit: str) -> dict[str, tuple[int, int] | str]:
@@ -351,6 +362,11 @@ def _all_entries(results: Results) -> pl.DataFrame:
         with suppress(ResultsError):  # a run that is not shown must not keep the others from being shown
             frames.append(results.entries(manifest.run))
     return pl.concat(frames).unique(maintain_order=True)
+
+
+def _places(column: str, values: Sequence[str] | pl.Series) -> pl.Expr:
+    """The texts of a column as their places in ``values``."""
+    return pl.col(column).replace_strict(list(values), range(len(values)), return_dtype=pl.Int64)
 
 
 def _described(cells: pl.DataFrame, known: pl.DataFrame, dataset: str, split: str) -> pl.DataFrame:

@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.analysis.settings import AnalysisSettings
 from bench.plugins import Kind
 from bench.scene import Scene, Signal
 from reports.schema import Status
+
+if TYPE_CHECKING:
+    from bench.excerpts import Stretch
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Job:
     examples: Mapping[int, tuple[Signal, ...]] = field(default_factory=dict)
     given: Mapping[int, Signal] | None = None
     keep_estimates: bool = False
+    excerpt: Stretch | None = None
+    """The stretch of its estimates that is kept to be listened to."""
     rescoring: bool = False
     """Whether the cell is done but for metrics that are new to it."""
 

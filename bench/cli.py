@@ -137,6 +137,8 @@ _RUN_HELP: Final = """Run separators on data sets; OVERRIDES are NAME=VALUE in H
   limits.seconds, limits.memory_gb   what one cell may use
   retry                  statuses to run again: error, timeout, oom, skip, nan
   estimates              keep: cache the separated audio
+  excerpts               own (default): keep what can be listened to of the embedded data; all: of every data set, where
+                         the licences are yours to see to; none. More in excerpts.scenes, excerpts.separators
   seed, device           of every cell
 
 Every setting and its default: bench/conf/config.yaml.
@@ -380,6 +382,12 @@ def _say_report(report: RunReport, folder: Path) -> None:
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.counts.items()))
     if not report.dry:
         click.echo(f"{report.cells} cells: {counts}; {report.reused} reused; run {report.run} in {folder}")
+        if report.unheard:
+            click.echo(
+                f"no listening excerpt of {report.unheard} cells, which were done and kept no estimates; "
+                "a new results folder has them, and excerpts=none wants none",
+                err=True,
+            )
         return
     if report.seconds_left is None:
         time = "no estimate of time: none of these separators has run here yet"

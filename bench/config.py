@@ -22,6 +22,7 @@ _ALIASES: Final = {
     "dataset": "datasets",
     "metric": "metrics",
     "workers": "executor.workers",
+    "excerpts": "excerpts.of",
 }
 
 
@@ -59,6 +60,19 @@ class ScenesConfig(_Strict):
     manifest: Path | None = None
 
 
+class ExcerptsConfig(_Strict):
+    """What is kept to be listened to."""
+
+    of: Literal["own", "all", "none"] = "own"
+    scenes: int = Field(default=4, ge=1)
+    separators: tuple[str, ...] | None = None
+
+    @field_validator("separators", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
 class RunConfig(_Strict):
     """The configuration of one run; see ``bench/conf/config.yaml`` for what each field means."""
 
@@ -77,6 +91,7 @@ class RunConfig(_Strict):
     device: str = Field(default="cpu", pattern=r"^(cpu|cuda(:\d+)?|mps)$")
     retry: tuple[Literal["error", "timeout", "oom", "skip", "nan"], ...] = ()
     estimates: Literal["keep", "drop"] = "drop"
+    excerpts: ExcerptsConfig = ExcerptsConfig()
     limits: LimitsConfig = LimitsConfig()
     executor: ExecutorConfig = ExecutorConfig()
     run: str | None = None
@@ -164,7 +179,12 @@ def _prepare(override: str) -> str:
 
 def _explain(error: Exception, overrides: Sequence[str]) -> str:
     """One line for what Hydra could not do, with the nearest setting or choice."""
-    sections: dict[str, type[BaseModel]] = {"limits": LimitsConfig, "scenes": ScenesConfig, "detect": AnalysisSettings}
+    sections: dict[str, type[BaseModel]] = {
+        "limits": LimitsConfig,
+        "scenes": ScenesConfig,
+        "detect": AnalysisSettings,
+        "excerpts": ExcerptsConfig,
+    }
     inside = [f"{section}.{name}" for section, model in sections.items() for name in model.model_fields]
     settings = [*RunConfig.model_fields, *_ALIASES, "suite", *inside]
     for override in overrides:

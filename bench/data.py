@@ -32,6 +32,8 @@ class OpenedDataset:
     caveat: str | None
     metrics: Mapping[str, str]
     """Its metrics: ids, and the plug-ins that compute them."""
+    own: bool = False
+    """Whether its audio is made by the project itself, and free of anybody's rights."""
 
 
 def open_datasets(
@@ -156,7 +158,7 @@ def _with_scenes(prefix: str, dataset: Dataset, metrics: Mapping[str, str], limi
             citation=f"Embedded data of stemtree, in the layout of: {info.citation}",
         )
         caveat = "Synthetic audio, made to show that everything works: its figures say nothing about real recordings."
-    return OpenedDataset(scenes[0].dataset, dataset, tuple(scenes), info, caveat, metrics)
+    return OpenedDataset(scenes[0].dataset, dataset, tuple(scenes), info, caveat, metrics, own=bool(prefix))
 
 
 def _named(scene: Scene, prefix: str) -> Scene:

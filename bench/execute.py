@@ -16,6 +16,7 @@ from bench import plugins
 from bench.cells import Job, Outcome, SeparatorSpec, SystemSpec
 from bench.codehash import CodeChangedError, code_hash
 from bench.describe import ADAPTER, make_separator, say
+from bench.excerpts import write_estimates
 from bench.memory import PeakMemory
 from bench.metrics.base import Metric
 from bench.metrics.score import score_cell
@@ -216,6 +217,7 @@ def _separate_and_score(job: Job, loaded: Loaded, record: _Record) -> tuple[Stat
             _target_columns(scene, place)
             | {"metric": row.metric, "value": row.value, "status": row.status, "reason": row.reason}
         )
+    write_estimates(job, audio, references, mixture)
     if broken:
         return "nan", f"{broken} of {audio.numel()} samples of the estimates are NaN or infinite"
     return "ok", None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def add_pictures(folder: Path, tree: SceneTree, *, progress: Progress | None = N
         tell(f"spectrogram of {name}")
         power = mixture if audio == tree.recording.audio else mel_power(folder / audio, top=top) / gain**2
         relative = f"spectrograms/{Path(audio).stem}.png"
-        _save(folder / relative, power, reference)
+        save_picture(folder / relative, power, reference)
         return relative
 
     pictures = {
@@ -79,7 +79,7 @@ def add_pictures(folder: Path, tree: SceneTree, *, progress: Progress | None = N
     return complete
 
 
-def mel_power(path: Path, *, top: float) -> np.ndarray:
+def mel_power(path: Path | BinaryIO, *, top: float) -> np.ndarray:
     """Mean power over channels in each mel band and column of a file, float64 ``(96, columns)``, read block by block.
 
     A recording of 720 windows or more gets 720 columns, each the mean over the frames in its share of the time.
@@ -132,8 +132,14 @@ def _frames(file: Any, window: int, hop: int) -> Iterator[tuple[int, np.ndarray]
             return
 
 
-def _save(path: Path, power: np.ndarray, reference: float) -> None:
-    """Write the picture: low bands at the bottom, silence in the darkest colour."""
+def save_picture(path: Path, power: np.ndarray, reference: float) -> None:
+    """Write a picture: low bands at the bottom, silence in the darkest colour.
+
+    Args:
+        path: the PNG file, which is written in one rename.
+        power: from :func:`mel_power`.
+        reference: the power that is 0 dB, and has the brightest colour; where it is 0, all is silence.
+    """
     import io
 
     from matplotlib import colormaps

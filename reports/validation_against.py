@@ -28,6 +28,8 @@ def against_base(
 def _same_files(folder: Path, base: Path, texts: Texts, report: Report) -> None:
     """A file of one name must be the same file: copying the folder over ``base`` would lose the other."""
     for path in texts.paths:
+        if path.startswith("scenes/"):
+            continue  # named after what they say, but for when they were written
         ours = base / path
         if ours.is_file() and ours.read_bytes() != (folder / path).read_bytes():
             what = {

@@ -32,6 +32,8 @@ AHEAD: Final = timedelta(days=1)
 
 _PART: Final = r"[0-9a-f]{32}\.parquet"
 _DESCRIBED: Final = r"[\w@-][\w.@-]{0,200}\.json"
+_LABEL: Final = r"[A-Za-z0-9_-]{1,80}"
+_HASH: Final = r"[0-9a-f]{16}"
 _MAY_BE: Final = {
     "runs": rf"{RUN_NAME.pattern}\.(?:json|parquet)",
     "cells": _PART,
@@ -40,7 +42,7 @@ _MAY_BE: Final = {
     "scenes": r"[0-9a-f]{64}\.parquet",
     "metrics": _DESCRIBED,
     "cards": _DESCRIBED,
-    "audio": r"excerpts/[A-Za-z0-9_-]{1,80}/[A-Za-z0-9_-]{1,80}/(?:(?:scene|[0-9a-f]{16})\.json|[0-9a-f]{16}\.(?:flac|png))",
+    "audio": rf"excerpts/{_LABEL}/{_LABEL}/(?:(?:scene|{_HASH})\.json|{_HASH}\.(?:flac|png))",
 }
 _STARTS: Final = {".parquet": b"PAR1", ".flac": b"fLaC", ".png": b"\x89PNG\r\n\x1a\n"}
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")

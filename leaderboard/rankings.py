@@ -9,13 +9,15 @@ from typing import Any, Literal
 
 import polars as pl
 
-from leaderboard import numbers
+from leaderboard import cards, numbers
 from leaderboard.context import Column, Site
+from leaderboard.lineage import seen_in_training
 from reports.figures import LEAST_SPAN, Kind
 from reports.tables import Board
 
 _WIDTH, _MARGIN = 104.0, 5.0
-_ORACLES, _TOLD = "Oracles, which know the answer", "Oracles, which are told the answer or a part of it"
+ORACLES, TOLD = "Oracles, which know the answer", "Oracles, which are told the answer or a part of it"
+BASELINES = "Baselines, which do next to nothing"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Row:
     """Why none of its cells has a value, where one reason holds for all of them."""
     rank: tuple[int, int] | str
     """Best and worst rank, or why there is none."""
+    seen: str | None
+    """The data set among its declared training data that holds recordings of the board's."""
+    facets: Mapping[str, tuple[str, ...]]
+    """What it can be filtered by: family, licence, training data and contamination."""
 
 
 @dataclass(frozen=True)
@@ -96,20 +102,12 @@ class Table:
         words = {column.words for column in self.columns}
         return words.pop() if len(words) == 1 else None
 
-    def first(self, count: int) -> Table:
-        """The same with the first ``count`` columns alone."""
-        groups = tuple(
-            replace(group, rows=tuple(replace(row, cells=row.cells[:count]) for row in group.rows))
-            for group in self.groups
-        )
-        return replace(self, columns=self.columns[:count], groups=groups)
-
 
 def overall(site: Site, board: Board) -> Table:
     """Every separator of a board: references and systems on all of it, then those on a part of it, then the others."""
     columns = tuple(site.column(column) for column in board.columns)
     ranks = board.ranks(columns[0].better, columns[0].unit)
-    rows = _rows(site, columns, board.overall, board.separators, ranks=ranks)
+    rows = _rows(site, board, columns, board.overall, board.separators, ranks=ranks)
     return _table(columns, _grouped(board, rows, by_target=False))
 
 
@@ -133,7 +131,7 @@ def shared(site: Site, board: Board) -> list[tuple[tuple[str, ...], tuple[str, .
         ]
         figures = board.figures(targets, able, scenes)
         facts = board.separators.filter(pl.col("separator").is_in(able))
-        rows = _rows(site, columns, figures, facts)
+        rows = _rows(site, board, columns, figures, facts)
         found.append((targets, scenes, _table(columns, _by_kind(rows))))
     return found
 
@@ -154,9 +152,22 @@ def by_target(site: Site, board: Board) -> list[tuple[Column, Table]]:
         )
         ordering = next(one for one in board.columns if one.startswith(column.id))
         order = board.overall.filter(pl.col("column") == ordering)
-        rows = _rows(site, heads, figures, board.separators, order=order)
+        rows = _rows(site, board, heads, figures, board.separators, order=order)
         tables.append((column, _table(heads, _grouped(board, rows, by_target=True))))
     return tables
+
+
+def of_parts(
+    site: Site, board: Board, columns: Sequence[Column], figures: pl.DataFrame, targets: Sequence[str]
+) -> Table:
+    """Every separator on parts of the targets, which together are ``targets``; a column of ``figures`` for each."""
+    covered = {name: len(set(found) & set(targets)) for name, found in board.covered.items()}
+    facts = board.separators.with_columns(
+        targets=pl.lit(len(targets)),
+        targets_covered=pl.col("separator").replace_strict(covered, return_dtype=pl.Int64),
+    )
+    rows = _rows(site, board, columns, figures, facts)
+    return _table(columns, _grouped(board, rows, by_target=False))
 
 
 def _grouped(board: Board, rows: Sequence[Row], *, by_target: bool) -> tuple[Group, ...]:
@@ -165,7 +176,7 @@ def _grouped(board: Board, rows: Sequence[Row], *, by_target: bool) -> tuple[Gro
     able = [row for row in rows if row not in nothing]
     everywhere = [row for row in able if row.facts["scenes_run"] == row.facts["scenes"]]
     whole = [row for row in everywhere if by_target or row.facts["targets_covered"] == row.facts["targets"]]
-    groups = list(_by_kind(whole, oracles=_TOLD if board.blind else _ORACLES))
+    groups = list(_by_kind(whole, oracles=TOLD if board.blind else ORACLES))
 
     def apart(said: str, members: Sequence[Row]) -> None:
         if members:
@@ -186,7 +197,7 @@ def _grouped(board: Board, rows: Sequence[Row], *, by_target: bool) -> tuple[Gro
     return (*groups, *(group for group in ends if group.rows))
 
 
-def _by_kind(rows: Sequence[Row], oracles: str = _ORACLES) -> tuple[Group, ...]:
+def _by_kind(rows: Sequence[Row], oracles: str = ORACLES) -> tuple[Group, ...]:
     """Systems between the references that frame them; without references there is nothing to head."""
     told, systems, baselines = (
         tuple(row for row in rows if row.kind == kind) for kind in ("oracle", "system", "baseline")
@@ -194,13 +205,14 @@ def _by_kind(rows: Sequence[Row], oracles: str = _ORACLES) -> tuple[Group, ...]:
     groups = (
         Group(oracles, told, "reference"),
         Group("Systems" if told or baselines else None, systems, "systems"),
-        Group("Baselines, which do next to nothing", baselines, "reference"),
+        Group(BASELINES, baselines, "reference"),
     )
     return tuple(group for group in groups if group.rows)
 
 
 def _rows(
     site: Site,
+    board: Board,
     columns: Sequence[Column],
     figures: pl.DataFrame,
     facts: pl.DataFrame,
@@ -209,7 +221,7 @@ def _rows(
     ranks: Mapping[str, tuple[int, int] | str] | None = None,
 ) -> list[Row]:
     """Rows by the value in the first column, the best first, or by the values in ``order``."""
-    scales = {column.id: _scale(figures.filter(pl.col("column") == column.id)) for column in columns}
+    scales = {column.id: scale_of(figures.filter(pl.col("column") == column.id)) for column in columns}
     by_place = {(row["separator"], row["column"]): row for row in figures.iter_rows(named=True)}
     described = {row["separator"]: row for row in facts.iter_rows(named=True)}
     ordering = order if order is not None else figures.filter(pl.col("column") == columns[0].id)
@@ -225,19 +237,38 @@ def _rows(
     for name in names:
         cells = tuple(figure_cell(by_place[name, column.id], column.unit, scales[column.id]) for column in columns)
         reasons = {cell.reason for cell in cells}
+        family, card = str(described[name]["family"]), site.card(name)
+        seen = (
+            None
+            if card is None
+            else seen_in_training(card.training_data, dataset=board.dataset, title=board.entry.title)
+        )
         rows.append(
             Row(
                 name=name,
                 href=site.separator_href(name),
-                family=str(described[name]["family"]),
+                family=family,
                 kind=site.kind(name),
                 cells=cells,
                 facts=described[name],
                 nothing=reasons.pop() if len(reasons) == 1 else None,
                 rank=ranks[name] if ranks else "ranks stand in the overall table",
+                seen=seen,
+                facets=facets(family, card, seen=seen is not None),
             )
         )
     return rows
+
+
+def facets(family: str, card: cards.Card | None, *, seen: bool) -> dict[str, tuple[str, ...]]:
+    """What a separator can be filtered by; ``seen`` says whether it was trained on a data set that is shown."""
+    told = "trained on a data set shown here" if seen else "trained on none of those shown here"
+    return {
+        "family": (family,),
+        "licence": cards.licences(card),
+        "training": cards.training_data(card),
+        "seen": ("training data not declared" if card is None else told,),
+    }
 
 
 def _table(columns: Sequence[Column], groups: Sequence[Group]) -> Table:
@@ -269,7 +300,7 @@ def _common_notes(columns: Sequence[Column], rows: Sequence[Row]) -> dict[str, s
     return found
 
 
-def _scale(figures: pl.DataFrame) -> tuple[float, float]:
+def scale_of(figures: pl.DataFrame) -> tuple[float, float]:
     """The least and the greatest of the values and interval ends of a column, with zero between them."""
     ends = pl.concat([figures["value"], figures["low"], figures["high"], pl.Series([0.0])]).drop_nulls()
     low, high = float(ends.min()), float(ends.max())  # type: ignore[arg-type]

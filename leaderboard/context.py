@@ -42,6 +42,7 @@ class Site:
     metrics: Mapping[str, MetricEntry]
     cards: Mapping[str, Mapping[str, Any]]
     families: Mapping[str, str]
+    results: Results
 
     @property
     def newest(self) -> Manifest:
@@ -168,4 +169,4 @@ def read(results: Results, *, run: str | None, title: str) -> Site:
         .sort("separator", "family")
         .iter_rows()
     }
-    return Site(title, run, tuple(found), tuple(manifests), results.metrics(), results.cards(), families)
+    return Site(title, run, tuple(found), tuple(manifests), results.metrics(), results.cards(), families, results)

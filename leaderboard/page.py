@@ -29,6 +29,7 @@ class Page:
 NAVIGATION: Final = (
     ("index.html", "Overview"),
     ("compare.html", "Compare"),
+    ("history.html", "History"),
     ("metrics.html", "Metrics and methods"),
     ("reported.html", "Reported figures"),
     ("runs.html", "Runs"),
@@ -38,10 +39,10 @@ NAVIGATION: Final = (
 
 
 class Studio:
-    """Renders templates for the pages of one site; ``folder`` is where the site will lie."""
+    """Renders templates for the pages of one site; ``folder`` is where the site will lie, ``base_url`` its address."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
-        self.site, self.folder = site, folder
+    def __init__(self, site: Site, folder: Path, *, base_url: str | None = None) -> None:
+        self.site, self.folder, self.base_url = site, folder, base_url
         self.environment = jinja2.Environment(
             loader=jinja2.PackageLoader("leaderboard", "templates"),
             autoescape=True,

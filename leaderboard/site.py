@@ -9,7 +9,7 @@ from typing import Final
 from leaderboard.context import read
 from leaderboard.folder import SiteFolder
 from leaderboard.page import PageModule, Studio
-from leaderboard.pages import about, background, compare, datasets, overview, scenes, separators
+from leaderboard.pages import about, background, compare, datasets, history, overview, scenes, separators
 from reports.results import Results
 
 _PAGES: Final[tuple[PageModule, ...]] = (
@@ -18,12 +18,20 @@ _PAGES: Final[tuple[PageModule, ...]] = (
     separators.pages,
     scenes.pages,
     compare.pages,
+    history.pages,
     background.pages,
     about.pages,
 )
 
 
-def build(results: Path, out: Path, *, run: str | None = None, title: str = "stemtree leaderboard") -> Path:
+def build(
+    results: Path,
+    out: Path,
+    *,
+    run: str | None = None,
+    title: str = "stemtree leaderboard",
+    base_url: str | None = None,
+) -> Path:
     """Build the site of a results folder in ``out`` and return the path of its ``index.html``.
 
     The same results give the same bytes. Only files that differ are written; what an earlier build left and this one
@@ -35,6 +43,7 @@ def build(results: Path, out: Path, *, run: str | None = None, title: str = "ste
         out: a new or empty folder, or that of an earlier build.
         run: show this run alone; else the newest result of every separator and scene over all runs.
         title: heading of the site.
+        base_url: where the site will be published; the feed's addresses are then absolute.
 
     Raises:
         ResultsError: the results cannot be read, or there is no such run.
@@ -42,7 +51,7 @@ def build(results: Path, out: Path, *, run: str | None = None, title: str = "ste
     """
     folder = SiteFolder(out)
     site = read(Results(results), run=run, title=title)
-    studio = Studio(site, folder.folder)
+    studio = Studio(site, folder.folder, base_url=base_url)
     for pages in _PAGES:
         for page in pages(studio):
             folder.add(page.path, page.content())

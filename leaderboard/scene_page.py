@@ -95,8 +95,8 @@ def build_scene_page(
         frequencies=_frequencies(scene["settings"].get("spectrogram")),
         clock=clock,
         numbers=numbers,
-        styles=Markup("\n".join(_static(name) for name in ("site/site.css", "scene_page.css"))),
-        script=Markup(_static("scene_page.js")),
+        styles=Markup("\n".join(_static(name) for name in ("site/site.css", "site/player.css", "scene_page.css"))),
+        script=Markup("\n".join(_static(name) for name in ("site/player.js", "scene_page.js"))),
     )
     page = folder / PAGE
     partial = folder / f".{PAGE}.partial"

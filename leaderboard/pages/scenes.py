@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from leaderboard import details
+from leaderboard.listening import listening
+from leaderboard.listening_files import listening_files
 from leaderboard.page import Page, Studio
 from reports.tables import Board
 
 
 def pages(studio: Studio) -> Iterator[Page]:
-    """One page per scene."""
+    """One page per scene, and the sounds of those that can be listened to."""
     for board in studio.site.boards:
         yield from _of_board(studio, board)
+        yield from listening_files(studio.site, board)
 
 
 def _of_board(studio: Studio, board: Board) -> Iterator[Page]:
@@ -27,6 +30,7 @@ def _of_board(studio: Studio, board: Board) -> Iterator[Page]:
                 "board": board,
                 "scene": scene,
                 "targets": targets,
+                "listening": listening(studio.site, board, scene),
                 "former": names[place - 1] if place else None,
                 "following": names[place + 1] if place + 1 < len(names) else None,
             }

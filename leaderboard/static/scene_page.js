@@ -1,9 +1,5 @@
-// One player for all tracks: they share a playhead, and switching between them leaves no gap. Without this file every
-// track has the browser's own player.
+// The player of one recording, over site/player.js. Without it every track has the browser's own player.
 "use strict";
-
-const FADE = 0.015; // seconds of cross-fade: short enough to compare by, long enough not to click
-const AHEAD = 0.02; // seconds by which sources are scheduled, so that all of them start together
 
 const main = document.querySelector("main");
 const seconds = Number(main.dataset.seconds);
@@ -12,104 +8,6 @@ const tracks = new Map([...document.querySelectorAll("audio.native")].map((audio
 // Files that had to be written softer than they are, not to clip, make all others play softer.
 const level = (id) => Number(tracks.get(id).dataset.level);
 for (const [id, audio] of tracks) audio.volume = level(id);
-
-// Tracks inside the page are decoded on first use and played sample by sample from one clock.
-class Buffers {
-  playing = false;
-  #context = null;
-  #buffers = new Map();
-  #voices = new Map();
-  #wanted = [];
-  #offset = 0;
-  #began = 0;
-  #turn = 0; // what was asked for last wins over what is still being decoded
-
-  async play() {
-    this.#context ??= new AudioContext();
-    const turn = ++this.#turn;
-    await Promise.all([this.#context.resume(), this.#load()]);
-    if (turn !== this.#turn) return;
-    this.playing = true;
-    this.#begin(this.#wanted);
-  }
-
-  pause() {
-    this.#turn++;
-    this.#offset = this.position();
-    this.#silence();
-    this.playing = false;
-  }
-
-  seek(position) {
-    const heard = [...this.#voices.keys()];
-    this.#silence();
-    this.#offset = position;
-    if (this.playing) this.#begin(heard);
-  }
-
-  // What is heard now goes on until what is to be heard has been decoded.
-  async choose(chosen) {
-    this.#wanted = chosen;
-    if (!this.playing) return;
-    const turn = ++this.#turn;
-    await this.#load();
-    if (turn !== this.#turn) return;
-    const when = this.#context.currentTime + AHEAD;
-    for (const id of this.#voices.keys()) if (!chosen.includes(id)) this.#stop(id, when);
-    for (const id of chosen) if (!this.#voices.has(id)) this.#start(id, when);
-  }
-
-  position() {
-    return this.playing ? this.#at(this.#context.currentTime) : this.#offset;
-  }
-
-  #at(time) {
-    return Math.min(seconds, Math.max(this.#offset, this.#offset + time - this.#began));
-  }
-
-  async #load() {
-    let loading;
-    do {
-      loading = this.#wanted;
-      await Promise.all(loading.filter((id) => !this.#buffers.has(id)).map((id) => this.#decode(id)));
-    } while (loading !== this.#wanted);
-  }
-
-  async #decode(id) {
-    const data = atob(tracks.get(id).getAttribute("src").split(",", 2)[1]);
-    const bytes = Uint8Array.from(data, (letter) => letter.charCodeAt(0));
-    this.#buffers.set(id, await this.#context.decodeAudioData(bytes.buffer));
-  }
-
-  #begin(ids) {
-    this.#began = this.#context.currentTime + AHEAD;
-    for (const id of ids) this.#start(id, this.#began);
-  }
-
-  #start(id, when) {
-    const source = this.#context.createBufferSource();
-    const gain = this.#context.createGain();
-    source.buffer = this.#buffers.get(id);
-    gain.gain.setValueAtTime(0, when);
-    gain.gain.linearRampToValueAtTime(level(id), when + FADE);
-    source.connect(gain).connect(this.#context.destination);
-    source.start(when, this.#at(when));
-    this.#voices.set(id, { source, gain });
-  }
-
-  #stop(id, when) {
-    const { source, gain } = this.#voices.get(id);
-    gain.gain.cancelScheduledValues(when);
-    gain.gain.setValueAtTime(level(id), when);
-    gain.gain.linearRampToValueAtTime(0, when + FADE);
-    source.stop(when + FADE);
-    this.#voices.delete(id);
-  }
-
-  #silence() {
-    for (const id of [...this.#voices.keys()]) this.#stop(id, this.#context.currentTime);
-  }
-}
 
 // Tracks beside the page cannot be read from file: and may be long. Their own players run, the mixture's is the clock,
 // muted where it is not asked for, and the others are kept to it.
@@ -180,24 +78,21 @@ class Elements {
 }
 
 const inside = main.dataset.inside === "yes" && "AudioContext" in window;
-const engine = inside ? new Buffers() : new Elements();
+const engine = inside
+  ? new Buffers({
+      seconds,
+      parts: (id) => [{ file: id, weight: 1 }],
+      level,
+      load: async (id) => fromBase64(tracks.get(id).getAttribute("src").split(",", 2)[1]),
+    })
+  : new Elements();
+const transport = new Transport({
+  engine,
+  seconds,
+  root: main,
+  failed: (error) => `This track cannot be played here (${error.message}); its FLAC file is listed below.`,
+});
 let chosen = ["mixture"];
-const trouble = document.getElementById("trouble");
-const seek = document.getElementById("seek");
-const clock = document.getElementById("clock");
-
-function attempt(promise) {
-  Promise.resolve(promise).then(
-    () => { trouble.hidden = true; show(); },
-    (error) => {
-      if (error.name === "AbortError") return; // paused before it began
-      trouble.textContent = `This track cannot be played here (${error.message}); its FLAC file is listed below.`;
-      trouble.hidden = false;
-      engine.pause();
-      show();
-    },
-  );
-}
 
 function choose(ids) {
   chosen = ids;
@@ -205,59 +100,20 @@ function choose(ids) {
     button.setAttribute("aria-pressed", String(ids.includes(button.dataset.solo ?? button.dataset.also)));
   }
   document.getElementById("hearing").textContent = ids.map((id) => tracks.get(id).dataset.name).join(" + ");
-  attempt(engine.choose(ids));
-}
-
-function toggle() {
-  if (engine.playing) engine.pause();
-  else {
-    if (engine.position() >= seconds - 0.01) engine.seek(0);
-    attempt(engine.play());
-  }
-  show();
-}
-
-function go(position) {
-  engine.seek(Math.max(0, Math.min(seconds, position)));
-  show();
+  transport.attempt(engine.choose(ids));
 }
 
 function solo(id, stay) {
   const alone = chosen.length === 1 && chosen[0] === id;
   if (!alone) choose([id]);
-  if (!stay && (alone || !engine.playing)) toggle();
+  if (!stay && (alone || !engine.playing)) transport.toggle();
 }
 
 function also(id) {
   const rest = chosen.filter((other) => other !== id && other !== "mixture");
   const ids = chosen.includes(id) ? rest : [...rest, id];
   choose(ids.length ? ids : ["mixture"]);
-  if (!engine.playing) toggle();
-}
-
-function show() {
-  const position = engine.position();
-  const tenths = Math.floor(position * 10 + 1e-6);
-  const hours = Math.floor(tenths / 36000), minutes = Math.floor(tenths / 600) % 60;
-  const rest = `${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
-  clock.textContent = hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
-  seek.value = position;
-  seek.setAttribute("aria-valuetext", `${position.toFixed(1)} seconds`);
-  main.style.setProperty("--playhead", position / seconds);
-  main.classList.toggle("started", engine.playing || position > 0);
-  document.documentElement.classList.toggle("playing", engine.playing);
-  document.getElementById("play").setAttribute("aria-label", engine.playing ? "Pause" : "Play");
-}
-
-function frame() {
-  if (engine.playing) {
-    if (engine.position() >= seconds - 0.005) {
-      engine.pause();
-      engine.seek(0);
-    }
-    show();
-  }
-  requestAnimationFrame(frame);
+  if (!engine.playing) transport.toggle();
 }
 
 function walk(step) {
@@ -270,14 +126,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.solo) return solo(button.dataset.solo, "stay" in button.dataset);
   if (button?.dataset.also) return also(button.dataset.also);
-  const lane = button ? null : event.target.closest(".lane");
-  if (lane) {
-    const box = lane.getBoundingClientRect();
-    go(((event.clientX - box.left) / box.width) * seconds);
-  }
 });
-document.getElementById("play").addEventListener("click", toggle);
-seek.addEventListener("input", () => go(Number(seek.value)));
 for (const [id, open] of [["unfold", true], ["fold", false]]) {
   document.getElementById(id)?.addEventListener("click", () => {
     for (const details of document.querySelectorAll("#tree li > details")) details.open = open;
@@ -288,14 +137,14 @@ document.addEventListener("keydown", (event) => {
   if (event.target.closest?.(".chart")) return; // there the arrows scroll
   const step = event.shiftKey ? 10 : 1;
   const actions = {
-    ArrowLeft: () => go(engine.position() - step),
-    ArrowRight: () => go(engine.position() + step),
+    ArrowLeft: () => transport.step(-step),
+    ArrowRight: () => transport.step(step),
     ArrowUp: () => walk(-1),
     ArrowDown: () => walk(1),
     m: () => choose(["mixture"]),
     r: () => tracks.has("residual") && choose(["residual"]),
   };
-  if (event.key === " " && !event.target.closest("button, summary, a")) actions[" "] = toggle;
+  if (event.key === " " && !event.target.closest("button, summary, a")) actions[" "] = () => transport.toggle();
   const action = actions[event.key];
   if (!action) return;
   event.preventDefault();
@@ -303,4 +152,3 @@ document.addEventListener("keydown", (event) => {
 });
 
 choose(chosen);
-requestAnimationFrame(frame);

@@ -28,6 +28,7 @@ class Page:
 
 NAVIGATION: Final = (
     ("index.html", "Overview"),
+    ("classes.html", "Classes"),
     ("compare.html", "Compare"),
     ("history.html", "History"),
     ("metrics.html", "Metrics and methods"),

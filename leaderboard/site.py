@@ -9,7 +9,7 @@ from typing import Final
 from leaderboard.context import read
 from leaderboard.folder import SiteFolder
 from leaderboard.page import PageModule, Studio
-from leaderboard.pages import about, background, compare, datasets, history, overview, scenes, separators
+from leaderboard.pages import about, background, classes, compare, datasets, history, overview, scenes, separators
 from reports.results import Results
 
 _PAGES: Final[tuple[PageModule, ...]] = (
@@ -17,6 +17,7 @@ _PAGES: Final[tuple[PageModule, ...]] = (
     datasets.pages,
     separators.pages,
     scenes.pages,
+    classes.pages,
     compare.pages,
     history.pages,
     background.pages,

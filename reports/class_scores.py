@@ -8,18 +8,23 @@ cost little more than one of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from itertools import product
+from typing import Any, Final
 
 import numpy as np
 
 from ontology import Ontology
 from reports.aggregate import Aggregation, Array, Codes, parse_column, weighted_mean
 from reports.blocks import Block, figure, tally
-from reports.bootstrap import Resampler
+from reports.bootstrap import Resampler, interval_of
+from reports.draws import Rows
 
 Part = tuple[int, ...]
 """Places of targets in the board's list, ascending."""
+_AT_ONCE: Final = 8
+"""Separators whose draws of all targets are held at once, which bounds the memory."""
 
 
 class ClassScores:
@@ -44,6 +49,7 @@ class ClassScores:
         onto = Ontology.audioset()
         self._mids = {label: tuple(mid for mid in mids.get(label, ()) if mid in onto) for label in targets}
         self._made: dict[tuple[str, str, Part], dict[str, Any]] = {}
+        self._counted: dict[bytes, int] = {}
 
     @cached_property
     def own(self) -> dict[str, Part]:
@@ -96,7 +102,15 @@ class ClassScores:
 
     def recordings(self, part: Part) -> int:
         """How many independent recordings stand behind a part."""
-        return self._resampler.recordings(self.scenes(part))
+        return self._count(self.scenes(part))
+
+    def _count(self, scenes: Codes) -> int:
+        """The recordings behind scenes, counted once for all separators that ran on the same ones."""
+        known = np.unique(scenes)
+        key = known.tobytes()
+        if key not in self._counted:
+            self._counted[key] = self._resampler.recordings(known)
+        return self._counted[key]
 
     def value(self, separator: str, column: str, part: Part, *, coverage: float) -> float | None:
         """The figure without its interval, of a separator that can be held against others on the whole part.
@@ -114,51 +128,57 @@ class ClassScores:
         chosen = inside[~np.isnan(block.used[inside])]
         return float(rule(block.used[chosen], block.targets[chosen], np.ones((1, len(chosen))))[0])
 
-    def figures(self, separator: str, column: str, parts: Iterable[Part]) -> dict[Part, dict[str, Any]]:
-        """By part: a row of :data:`reports.blocks.FIGURES` but for its names. Each is made once."""
-        wanted = dict.fromkeys(parts)
-        missing = [part for part in wanted if (separator, column, part) not in self._made]
-        for part, row in self._make(separator, column, missing):
-            self._made[separator, column, part] = row
-        return {part: self._made[separator, column, part] for part in wanted}
-
-    def _make(self, separator: str, column: str, parts: Sequence[Part]) -> Iterator[tuple[Part, dict[str, Any]]]:
+    def figures(
+        self, column: str, separators: Iterable[str], parts: Iterable[Part]
+    ) -> dict[tuple[str, Part], dict[str, Any]]:
+        """By separator and part: a row of :data:`reports.blocks.FIGURES` but for its names. Each is made once."""
+        wanted = list(dict.fromkeys(product(separators, parts)))
+        missing: dict[str, list[Part]] = {}
+        for name, part in wanted:
+            if (column, name, part) not in self._made:
+                missing.setdefault(name, []).append(part)
         metric, rule = parse_column(column)
-        block = self._blocks.get((separator, metric))
-        drawn: dict[int, Array] = {}
-        for part in parts:
-            if block is None or not rule.by_class or len(part) == 1:
-                yield part, figure(block, np.array(part, dtype=np.int64), rule, self._resampler)
-                continue
-            inside = self._inside(separator, metric, part)
-            counts = tally(block, self._mask(block, inside))
-            if not counts["measured"]:
-                yield part, counts
-                continue
-            chosen = inside[~np.isnan(block.used[inside])]
-            codes = np.unique(block.targets[chosen]).tolist()
-            for code in codes:
-                if code not in drawn:
-                    drawn[code] = self._draws(block, chosen[block.targets[chosen] == code], rule)
-            draws = np.stack([drawn[code] for code in codes], axis=1)
-            figures = weighted_mean(draws, (~np.isnan(draws)).astype(float))
-            interval = self._resampler.interval_of(figures[1:], block.scenes[chosen])
-            yield (
-                part,
-                counts
-                | {
-                    "value": float(figures[0]),
-                    "low": interval.low,
-                    "high": interval.high,
-                    "note": interval.note,
-                },
-            )
+        for names in _few(list(missing)):
+            drawn = self._draws(metric, rule, {name: missing[name] for name in names}) if rule.by_class else {}
+            for name in names:
+                for part in missing[name]:
+                    self._made[column, name, part] = self._figure(name, metric, rule, part, drawn)
+        return {(name, part): self._made[column, name, part] for name, part in wanted}
 
-    def _draws(self, block: Block, rows: Codes, rule: Aggregation) -> Array:
-        """The figure of one target's rows: on the data, then under each draw; NaN where a draw has none of them."""
-        values, classes = block.used[rows], block.targets[rows]
-        value = rule(values, classes, np.ones((1, len(rows))))
-        return np.concatenate([value, self._resampler.draws(values, classes, block.scenes[rows], rule)])
+    def _figure(
+        self, separator: str, metric: str, rule: Aggregation, part: Part, drawn: Mapping[tuple[str, int], Array]
+    ) -> dict[str, Any]:
+        block = self._blocks.get((separator, metric))
+        if block is None or not rule.by_class:
+            return figure(block, np.array(part, dtype=np.int64), rule, self._resampler)
+        inside = self._inside(separator, metric, part)
+        counts = tally(block, self._mask(block, inside))
+        if not counts["measured"]:
+            return counts
+        chosen = inside[~np.isnan(block.used[inside])]
+        targets = np.stack([drawn[separator, code] for code in part if (separator, code) in drawn], axis=1)
+        draws = weighted_mean(targets, (~np.isnan(targets)).astype(float))
+        interval = interval_of(draws, self._count(block.scenes[chosen]))
+        value = rule(block.used[chosen], block.targets[chosen], np.ones((1, len(chosen))))[0]
+        return counts | {"value": float(value), "low": interval.low, "high": interval.high, "note": interval.note}
+
+    def _draws(
+        self, metric: str, rule: Aggregation, parts: Mapping[str, Sequence[Part]]
+    ) -> dict[tuple[str, int], Array]:
+        """By separator and target of its parts: the target's figure under each draw (draws,), NaN where it has none."""
+        sets: dict[tuple[str, int], Rows] = {}
+        for name, wanted in parts.items():
+            block = self._blocks.get((name, metric))
+            if block is None:
+                continue
+            for code in sorted({code for part in wanted for code in part}):
+                rows = self._rows[name, metric][code]
+                rows = rows[~np.isnan(block.used[rows])]
+                if len(rows):
+                    sets[name, code] = Rows(block.used[rows], block.targets[rows], block.scenes[rows])
+        # Each set is of one target: what is taken within a class is its figure.
+        draws = self._resampler.draws_of(list(sets.values()), replace(rule, by_class=False))
+        return dict(zip(sets, draws, strict=True))
 
     def _inside(self, separator: str, metric: str, part: Part) -> Codes:
         """Places of the rows of a part in their block."""
@@ -180,3 +200,8 @@ class ClassScores:
             ends = np.searchsorted(block.targets[order], np.arange(1, len(self._targets)))
             found[name] = np.split(order, ends)
         return found
+
+
+def _few(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), _AT_ONCE):
+        yield names[start : start + _AT_ONCE]

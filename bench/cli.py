@@ -21,6 +21,7 @@ from bench.commands_card import card
 from bench.commands_check import check
 from bench.commands_compare import compare
 from bench.commands_data import data
+from bench.commands_figures import figures
 from bench.commands_publish import files, validate
 from bench.commands_query import query
 from bench.commands_results import export, power
@@ -250,6 +251,7 @@ def results() -> None:
 
 
 results.add_command(export)
+results.add_command(figures)
 results.add_command(power)
 results.add_command(validate)
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import polars as pl
-
 from leaderboard import numbers
 from leaderboard.context import Site
-from reports.blind import RANKED, SHOWN_DEPTHS
+from reports.blind import SHOWN_DEPTHS
 from reports.tables import Board
-from reports.thresholds import threshold_figure
 
 _DETECTION: Final = {"map": "mAP", "f1_micro": "F1 micro", "f1_macro": "F1 macro", "psds1": "PSDS 1", "psds2": "PSDS 2"}
 
@@ -51,12 +48,11 @@ class SplitRow:
 
 @dataclass(frozen=True)
 class BlindSections:
-    """Detection by system, the split of the loss, and curves over thresholds as SVG with their captions."""
+    """Detection by system, and the split of the loss."""
 
     detection_heads: tuple[tuple[str, int], ...]
     detection: tuple[DetectionRow, ...]
     splits: tuple[SplitRow, ...]
-    curves: tuple[tuple[str, str], ...]
 
 
 def blind_sections(site: Site, board: Board) -> BlindSections:
@@ -78,7 +74,6 @@ def blind_sections(site: Site, board: Board) -> BlindSections:
         tuple((_DETECTION[name], depth) for name, depth in heads),
         detection,
         tuple(_split(site, row) for row in board.blind.splits.to_dicts() if row["total"] is not None),
-        _curves(site, board),
     )
 
 
@@ -105,24 +100,3 @@ def _figure(row: dict[str, Any] | None, value: str, low: str, high: str, unit: s
     ends = row.get(low), row.get(high)
     interval = None if ends[0] is None or ends[1] is None else numbers.interval(ends[0], ends[1], unit)
     return Figure(row[value], numbers.measure(row[value], unit), interval, row["note"])
-
-
-def _curves(site: Site, board: Board) -> tuple[tuple[str, str], ...]:
-    """One figure per depth, of the systems whose score changes with the threshold."""
-    assert board.blind is not None
-    entry = site.metric(RANKED)
-    curves = board.blind.curves
-    moving = (
-        curves.group_by("separator", "depth")
-        .agg(several=pl.col("value").drop_nulls().n_unique() > 1)
-        .filter("several")
-        .select("separator", "depth")
-    )
-    shown = curves.join(moving, on=["separator", "depth"], how="semi")
-    found = []
-    for (depth,), part in sorted(shown.partition_by("depth", as_dict=True).items()):
-        kinds = {name: site.kind(name) for name in part["separator"].unique()}
-        axis = f"{entry.title} in {entry.unit}" if entry.unit else entry.title
-        title = f"{entry.title} on {site.board_title(board)} against the threshold, depth {depth}"
-        found.append((f"Depth {depth}", threshold_figure(part, kinds=kinds, title=title, axis=axis)))
-    return tuple(found)

@@ -10,7 +10,7 @@ import polars as pl
 
 from reports.aggregate import weighted_mean
 from reports.bootstrap import Resampler
-from reports.figures import Curve, Kind, curve_plot
+from reports.figures import Curve, Drawing, Kind, curve_drawing
 
 CURVES: Final = pl.Schema(
     {
@@ -67,8 +67,8 @@ def threshold_curves(rows: pl.DataFrame, *, recordings: Mapping[str, Sequence[st
     return pl.DataFrame(found, schema=CURVES)
 
 
-def threshold_figure(curves: pl.DataFrame, *, kinds: Mapping[str, Kind], title: str, axis: str) -> str:
-    """An SVG of :func:`threshold_curves` of one metric and depth, one line per system.
+def threshold_drawing(curves: pl.DataFrame, *, kinds: Mapping[str, Kind], title: str, axis: str) -> Drawing:
+    """A figure of :func:`threshold_curves` of one metric and depth, one line per system.
 
     Args:
         curves: of one metric and one depth.
@@ -88,4 +88,5 @@ def threshold_figure(curves: pl.DataFrame, *, kinds: Mapping[str, Kind], title: 
         lines.append(Curve(str(system), thresholds, values, lows, highs, kinds.get(str(system), "system")))
         top = points.drop_nulls("value").sort("value", descending=True, maintain_order=True).head(1)
         best += [f"{system} is highest at {row['threshold']:g} with {row['value']:.2f}" for row in top.to_dicts()]
-    return curve_plot(lines, across="Threshold", axis=axis, title=title, description="; ".join(best) or "No values.")
+    said = "; ".join(best) or "No values."
+    return curve_drawing(lines, across="Threshold", axis=axis, title=title, description=said)

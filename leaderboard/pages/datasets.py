@@ -1,10 +1,10 @@
-"""A page per data set, and its table as files beside it."""
+"""A page per data set, and beside it its table and its figures as files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Final
 
 import polars as pl
 
@@ -12,28 +12,83 @@ from leaderboard import rankings
 from leaderboard.blind_board import blind_sections
 from leaderboard.context import Site, count_left_out
 from leaderboard.downloads import FORMATS, LINKED, Format, sheet_of
+from leaderboard.figures import KINDS, Plate, View, plates_of, shown_kinds
 from leaderboard.page import Page, Studio
+from leaderboard.paths import slug
 from reports.aggregate import parse_column
-from reports.figures import Dot, interval_plot
+from reports.figures import PAGE, Drawn
 from reports.published import published_on
 from reports.tables import Board
 
+_FILES: Final = {"svg": "SVG", "pdf": "PDF"}
+
 
 def pages(studio: Studio) -> Iterator[Page]:
-    """One page per board, and a file per format of its table."""
+    """One page per board, a file per format of its table, and two of each figure."""
     for board in studio.site.boards:
         path = studio.site.board_href(board)
         files = [(FORMATS[name], f"{path.removesuffix('.html')}.{FORMATS[name].suffix}") for name in LINKED]
-        yield studio.page(path, "dataset.html", partial(_values, studio, board, files), of=[board])
+        figures = _Figures(studio.site, board)
+        yield studio.page(path, "dataset.html", partial(_values, studio, board, files, figures), of=[board])
         for format, address in files:
             yield Page(address, partial(_file, studio, board, format), (board,))
+        for kind in figures.kinds:
+            for suffix in _FILES:
+                yield Page(figures.address(kind, suffix), partial(figures.file, kind, suffix), (board,))
 
 
 def _file(studio: Studio, board: Board, format: Format) -> bytes:
     return format.write(sheet_of(studio.site, board, studio.table(board)))
 
 
-def _values(studio: Studio, board: Board, files: list[tuple[Format, str]]) -> dict[str, Any]:
+class _Figures:
+    """The figures of one board, each drawn once for the page and its files."""
+
+    def __init__(self, site: Site, board: Board) -> None:
+        self.view = View(site, board)
+        self._folder = f"figures/{slug(site.board_name(board))}"
+
+    @cached_property
+    def missing(self) -> dict[str, str]:
+        """Why the board lacks a figure that its page would show, by kind."""
+        reasons = {kind: KINDS[kind].lacks(self.view) for kind in shown_kinds(self.view)}
+        return {kind: reason for kind, reason in reasons.items() if reason is not None}
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds that are drawn."""
+        return [kind for kind in shown_kinds(self.view) if kind not in self.missing]
+
+    def address(self, kind: str, suffix: str) -> str:
+        """Of a figure as a file."""
+        return f"{self._folder}/{kind}.{suffix}"
+
+    def file(self, kind: str, suffix: str) -> bytes:
+        """A figure as a file."""
+        drawn = self._drawn[kind][1]
+        return drawn.svg if suffix == "svg" else drawn.pdf
+
+    @cached_property
+    def _drawn(self) -> dict[str, tuple[Plate, Drawn]]:
+        return {kind: (plate, plate.drawing.on(PAGE)) for kind in self.kinds for plate in KINDS[kind].plates(self.view)}
+
+    def shown(self) -> list[dict[str, Any]]:
+        """What the page shows, in its order; curves over thresholds stand in it alone."""
+        found = [
+            self._shown(plate, drawn, {title: self.address(kind, suffix) for suffix, title in _FILES.items()})
+            for kind, (plate, drawn) in self._drawn.items()
+        ]
+        curves = plates_of(self.view, "thresholds") if self.view.board.blind else ()
+        if not isinstance(curves, str):
+            found += [self._shown(plate, plate.drawing.on(PAGE), {}) for plate in curves]
+        return found
+
+    @staticmethod
+    def _shown(plate: Plate, drawn: Drawn, files: dict[str, str]) -> dict[str, Any]:
+        return {"plate": plate, "svg": drawn.page, "files": files}
+
+
+def _values(studio: Studio, board: Board, files: list[tuple[Format, str]], figures: _Figures) -> dict[str, Any]:
     site, table = studio.site, studio.table(board)
     return {
         "board": board,
@@ -41,7 +96,8 @@ def _values(studio: Studio, board: Board, files: list[tuple[Format, str]]) -> di
         "shared": rankings.shared(site, board),
         "by_target": rankings.by_target(site, board),
         "left_out": count_left_out(board),
-        "figure": _figure(site, board, table),
+        "figures": figures.shown(),
+        "not_drawn": [(KINDS[kind].title, reason) for kind, reason in figures.missing.items()],
         "blind": blind_sections(site, board) if board.blind else None,
         "reported": () if board.blind else published_on(board.dataset),
         "scenes": _scene_list(board),
@@ -64,27 +120,4 @@ def _scene_list(board: Board) -> list[dict[str, Any]]:
         listed.with_columns(pl.col("measured", "failures", "skips", "not_run", "left_out").fill_null(0))
         .sort("scene")
         .to_dicts()
-    )
-
-
-def _figure(site: Site, board: Board, table: rankings.Table) -> str | None:
-    """The interval plot of the first column; None where no separator covers all targets and scenes."""
-    first = board.overall.filter(pl.col("column") == board.columns[0])
-    by_name = {row["separator"]: row for row in first.iter_rows(named=True)}
-    comparable = [row for group in table.groups if group.look != "apart" for row in group.rows]
-    rows = [row for row in comparable if row.cells[0].value is not None]
-    if not rows:
-        return None
-    column = table.columns[0]
-    dots = [
-        Dot(row.name, by_name[row.name]["value"], by_name[row.name]["low"], by_name[row.name]["high"], row.kind)
-        for row in rows
-    ]
-    said = "; ".join(f"{row.name} {row.cells[0].text} {row.cells[0].interval or 'without interval'}" for row in rows)
-    unit = f" in {column.unit}" if column.unit else ""
-    return interval_plot(
-        dots,
-        axis=f"{column.title}{unit}, {column.words}",
-        title=f"{column.title} on {site.board_title(board)}, separator by separator",
-        description=f"{column.title}{unit}: {said}.",
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from reports.figures.boxes import Box, Panel, box_drawing, box_of
 from reports.figures.canvas import PAGE, PAPER_SIZE, Drawing, Drawn, Sheet
-from reports.figures.classes import Series, class_drawing
+from reports.figures.classes import SHAPES, Series, class_drawing
 from reports.figures.costs import CostPanel, cost_drawing, pareto_front
 from reports.figures.curves import Curve, curve_drawing
 from reports.figures.heat import HeatCell, heat_drawing
@@ -22,6 +22,7 @@ __all__ = [
     "LEAST_SPAN",
     "PAGE",
     "PAPER_SIZE",
+    "SHAPES",
     "Box",
     "Cloud",
     "CostPanel",

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 _REACH: Final = 1.5
 """Times the interquartile range to which a whisker may reach."""
-_NARROWEST: Final = 8.0
-"""Width of a panel in ems at which its axis can still be read."""
+_WIDE, _NARROW, _MANY = 11.0, 8.0, 14
+"""Width of a panel in ems at which it can be read with ease, and at all: of more rows than this, panels are narrow so
+that all fit beside each other."""
 _LOOKS: Final[dict[Kind, dict[str, str]]] = {
     "system": {"facecolor": ACCENT, "linestyle": "-"},
     "baseline": {"facecolor": GROUND, "linestyle": "-"},
@@ -76,17 +77,17 @@ def box_drawing(
     """A panel per target with one box per separator, all to one scale.
 
     Systems are filled boxes, baselines hollow ones, oracles hollow ones with a dashed edge. The scale spans the
-    whiskers and a quarter more on either side; an outlier beyond is a triangle at the edge.
+    whiskers and a tenth more on either side; an outlier beyond is a triangle at the edge.
     """
     names = [shown(label) for label in labels]
     boxes = [box for panel in panels for box in panel.boxes if box is not None]
     low, high = spanning(min([0.0, *(box.least for box in boxes)]), max([0.0, *(box.greatest for box in boxes)]))
-    margin = 0.25 * (high - low)
+    margin = 0.1 * (high - low)
     ends = [end for box in boxes for end in (box.least, box.greatest, *box.outliers)]
     low, high = max(low - margin, min([low, *ends])), min(high + margin, max([high, *ends]))
 
     def paint(figure: Figure, sheet: Sheet) -> None:
-        across = int((sheet.ems - 0.6 * max(map(len, names)) - 1) // _NARROWEST)
+        across = int((sheet.ems - 0.6 * max(map(len, names)) - 1) // (_WIDE if len(names) <= _MANY else _NARROW))
         columns = max(1, min(across, len(panels)))
         rows = math.ceil(len(panels) / columns)
         columns = math.ceil(len(panels) / rows)

@@ -33,7 +33,7 @@ _SETTINGS: Final[dict[str, Any]] = {
     "pdf.fonttype": 42,  # TrueType, embedded: publishers refuse the default
     "svg.hashsalt": "stemtree",
     "text.parse_math": False,
-    "axes.unicode_minus": True,
+    "path.simplify": False,  # it drops marks that are drawn as lines of no length
     "hatch.linewidth": 0.6,
 }
 
@@ -113,6 +113,7 @@ class Drawn:
             written = io.BytesIO()
             metadata = {"Title": self._drawing.title, "Creator": None, "Producer": None, "CreationDate": None}
             FigureCanvasPdf(self._figure).print_pdf(written, metadata=metadata)
+        self.__dict__.pop("_figure")  # megabytes, and mostly the last form that is asked for
         return written.getvalue()
 
     @cached_property

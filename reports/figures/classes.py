@@ -12,7 +12,8 @@ from reports.figures.marks import Dot, Kind, colour_of, name_rows, spanning, sty
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SHAPES: Final[dict[Kind, str]] = {"system": "o^vPX*", "baseline": "sp", "oracle": "Dd"}
+SHAPES: Final[dict[Kind, str]] = {"system": "o^vPX*", "baseline": "sph8", "oracle": "Dd<>"}
+"""As many separators of each kind can be told apart."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def class_drawing(
         axes.set_xlim(*spanning(*axes.get_xlim()))
         axes.set_xlabel(axis, color=MUTED)
         axes.grid(axis="x", color=RULE, linewidth=0.8)
-        figure.legend(loc="outside upper left", ncols=min(3, len(series)), frameon=False, handletextpad=0.2,
+        fit = max(1, int(sheet.ems / (0.6 * max(len(shown(one.label)) for one in series) + 3.5)))
+        figure.legend(loc="outside upper left", ncols=min(fit, len(series)), frameon=False, handletextpad=0.2,
                       columnspacing=1.2, borderpad=0.0, fontsize=sheet.size)  # fmt: skip
 
     return Drawing(title, description, paint)
@@ -71,5 +73,5 @@ def _shapes(series: Sequence[Series]) -> list[str]:
     found: list[str] = []
     for place, one in enumerate(series):
         before = sum(other.kind == one.kind for other in series[:place])
-        found.append(_SHAPES[one.kind][before % len(_SHAPES[one.kind])])
+        found.append(SHAPES[one.kind][before % len(SHAPES[one.kind])])
     return found

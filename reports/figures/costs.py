@@ -52,7 +52,7 @@ def pareto_front(points: Sequence[tuple[float, float]], *, lower_is_better: bool
 def cost_drawing(panels: Sequence[CostPanel], *, axis: str, title: str, description: str) -> Drawing:
     """A panel per kind of cost with a logarithmic axis, a mark per separator with its interval, the front as a step.
 
-    Members of the front are named, the others where there is room.
+    Members of the front are named, the others where there is room, systems first.
     """
 
     def paint(figure: Figure, sheet: Sheet) -> None:
@@ -64,7 +64,8 @@ def cost_drawing(panels: Sequence[CostPanel], *, axis: str, title: str, descript
             _dots(axes, panel, sheet)
             axes.set_xlabel(panel.axis, color=MUTED)
             axes.grid(color=RULE, linewidth=0.8)
-            axes.tick_params(axis="y", labelleft=place % columns == 0)
+            if place % columns:
+                axes.tick_params(axis="y", labelleft=False, length=0)
         grid[0].set_ylim(*spanning(*grid[0].get_ylim()))
         figure.supylabel(axis, color=MUTED, fontsize=sheet.size)
         figure.draw_without_rendering()  # names are placed where there is room once the axes stand
@@ -82,11 +83,10 @@ def _dots(axes: Axes, panel: CostPanel, sheet: Sheet) -> None:
         axes.plot([x], [dot.value], **style_of(dot.kind, size=0.58 * sheet.size), zorder=3)
     costs = [max(cost, panel.least) for _, cost in panel.dots]
     axes.set_xscale("log")
-    # Room for names on the right, and at least a decade so that ticks say something.
+    # Room for names on the right, and two powers of ten at least, which have ticks.
     low, high = min(costs) / 1.6, max(costs) * 2.5
-    if high / low < 10:
-        low, high = low / 2, high * 2
-    axes.set_xlim(low, high)
+    second = 10.0 ** (math.ceil(math.log10(low)) + 1)
+    axes.set_xlim(low, max(high, 1.2 * second))
     axes.xaxis.set_major_formatter(_tick(panel.least))
     axes.xaxis.set_minor_formatter("")
 
@@ -98,7 +98,8 @@ def _front(axes: Axes, panel: CostPanel, sheet: Sheet) -> None:
 
 
 def _names(axes: Axes, panel: CostPanel, sheet: Sheet) -> None:
-    order = [*panel.front, *(place for place in range(len(panel.dots)) if place not in panel.front)]
+    others = [place for place in range(len(panel.dots)) if place not in panel.front]
+    order = [*panel.front, *sorted(others, key=lambda place: panel.dots[place][0].kind != "system")]
     dots = [(panel.dots[place][0], max(panel.dots[place][1], panel.least)) for place in order]
     points = [tuple(axes.transData.transform((x, dot.value))) for dot, x in dots]
     box = axes.get_window_extent()

@@ -52,13 +52,16 @@ def curve_drawing(
                 markersize=0.4 * sheet.size,
                 markerfacecolor=colour if curve.kind == "system" else GROUND,
             )
+        axes.margins(x=0.01)
         low, high = spanning(*axes.get_ylim())
         axes.set_ylim(low, high)
         ended = [(curve, next((one for one in reversed(curve.values) if one is not None), None)) for curve in curves]
         ends = [(curve, (end - low) / (high - low)) for curve, end in ended if end is not None]
         tops = spread([end for _, end in ends], gap=1.15 / (height - 4.2))
-        for (curve, _), top in zip(ends, tops, strict=True):
-            axes.text(1.01, top, shown(curve.label), transform=axes.transAxes, color=colour_of(curve.kind), va="center")
+        for (curve, end), top in zip(ends, tops, strict=True):
+            where, colour = axes.transAxes, colour_of(curve.kind)
+            axes.plot([1.01, 1.04], [end, top], transform=where, color=colour, lw=0.06 * sheet.size, clip_on=False)
+            axes.text(1.05, top, shown(curve.label), transform=where, color=colour, va="center")
         if ticks:
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_xlabel(across, color=MUTED)

@@ -92,7 +92,7 @@ def step_edges(values: Sequence[float]) -> list[float]:
         low = 0.0
     if high - low < LEAST_SPAN:
         high = low + LEAST_SPAN
-    ticks = MaxNLocator(_STEPS - 1, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    ticks = MaxNLocator(_STEPS - 1, steps=[1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10]).tick_values(low, high)
     inside = [float(tick) for tick in ticks]
     while len(inside) > 2 and inside[1] <= low:
         del inside[0]

@@ -11,8 +11,9 @@ _LETTER: Final = 0.6
 _HEIGHT: Final = 1.1
 _MARK: Final = 0.35
 """Half the width of a mark in ems."""
-_STEPS: Final = (0.0, 0.9, -0.9, 1.8, -1.8, 2.7, -2.7, 3.6, -3.6)
-"""How far up or down a name may move, in ems."""
+_NEEDED: Final = (0.9, 0.0, -0.9, 1.8, -1.8, 2.7, -2.7, 3.6, -3.6)
+"""How far up or down the name of a mark on a line may move, in ems; above it, as a rule, the line does not run."""
+_WANTED: Final = (0.0, 0.9, -0.9)
 
 Rectangle = tuple[float, float, float, float]
 
@@ -38,7 +39,7 @@ def place_labels(
     for order, (label, (x, y)) in enumerate(zip(labels, points, strict=True)):
         options = [
             (Side((sign * 0.7 * em, step * em), "left" if sign > 0 else "right"), sign, step)
-            for step in _STEPS
+            for step in (_NEEDED if order < needed else _WANTED)
             for sign in (1, -1)
         ]
         chosen = None
@@ -50,8 +51,6 @@ def place_labels(
             if _inside(place, within) and not any(_overlap(place, other) for other in taken):
                 chosen = side
                 taken.append(place)
-                break
-            if order >= needed and step:
                 break
         found.append(chosen or (options[0][0] if order < needed else None))
     return found

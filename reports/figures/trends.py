@@ -44,12 +44,14 @@ def trend_drawing(clouds: Sequence[Cloud], *, across: str, axis: str, title: str
     def paint(figure: Figure, sheet: Sheet) -> None:
         columns = max(1, min(int((sheet.ems - 4) // _NARROWEST), 3, len(clouds)))
         rows = math.ceil(len(clouds) / columns)
+        columns = math.ceil(len(clouds) / rows)
         grid = axes_of(figure, sheet, height=3.2 + 12.5 * rows, rows=rows, columns=columns, sharex=True, sharey=True)
         for place, (axes, cloud) in enumerate(zip(grid, clouds, strict=False)):
             axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
             axes.set_title(shown(cloud.label), fontsize=sheet.size, color=INK, loc="left")
             axes.grid(color=RULE, linewidth=0.8)
-            axes.tick_params(axis="y", labelleft=place % columns == 0)
+            if place % columns:
+                axes.tick_params(axis="y", labelleft=False, length=0)
             axes.tick_params(axis="x", labelbottom=place + columns >= len(clouds))
             _marks(axes, cloud, sheet)
             _trend(axes, cloud, sheet)

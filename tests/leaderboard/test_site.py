@@ -154,7 +154,7 @@ def test_partial_coverage_stands_apart_and_is_compared_on_shared_targets(site: P
     text = text_of(site, "datasets/musdb18.html")
     assert "On the targets they cover only" in text
     assert "2 of 4" in text
-    shared = text[text.index("On shared targets") : text.index("By target")]
+    shared = text[text.rindex("On shared targets") : text.rindex("What the columns are")]
     assert "drums, vocals" in shared
     assert "other, vocals" in shared
     assert "no component stands for 'bass'" in text_of(site, "separators/hpss.html")
@@ -192,11 +192,13 @@ def test_the_run_page_shows_provenance_and_configuration(site: Path) -> None:
 
 def test_the_figure_takes_the_colours_of_the_page_and_has_a_text_alternative(site: Path) -> None:
     source = (site / "datasets/esc50.html").read_text(encoding="utf-8")
-    (figure,) = re.findall(r'<svg class="figure".*?</svg>', source, flags=re.DOTALL)
-    assert "var(--accent)" in figure
-    assert "var(--ink)" in figure
-    assert not re.findall(r"(?:fill|stroke): #(?!000000)\w+", figure)
-    assert re.search(r"<desc[^>]*>SDRi in dB: irm \d+\.\d\d \[", figure)
+    figures = re.findall(r'<svg class="figure".*?</svg>', source, flags=re.DOTALL)
+    assert len(figures) > 1
+    for figure in figures:
+        assert "var(--accent)" in figure
+        assert "var(--ink)" in figure
+        assert not re.findall(r"(?:fill|stroke): #(?!000000)\w+", figure)
+    assert re.search(r"<desc[^>]*>SDRi in dB: irm \d+\.\d\d \[", figures[0])
 
 
 def test_the_index_links_to_a_recording_analysed_into_the_site_which_every_build_keeps(

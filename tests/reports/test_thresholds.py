@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reports.figures import Curve, curve_plot
-from reports.thresholds import CURVES, threshold_curves, threshold_figure
+from reports.figures import PAGE, Curve, Kind, curve_plot
+from reports.thresholds import CURVES, threshold_curves, threshold_drawing
 
 SCHEMA = {
     "separator": pl.String,
@@ -76,7 +76,8 @@ def test_two_rows_of_one_scene_and_threshold_are_refused() -> None:
 
 def test_figure_names_every_system_once_and_says_where_it_is_highest() -> None:
     curves = curves_of([*drawn("a+b"), *drawn("labels+irm", shift=5.0), *drawn("x+<half>", shift=-1.0)])
-    figure = threshold_figure(curves, kinds={"labels+irm": "oracle", "x+<half>": "baseline"}, title="T", axis="dB")
+    kinds: dict[str, Kind] = {"labels+irm": "oracle", "x+<half>": "baseline"}
+    figure = threshold_drawing(curves, kinds=kinds, title="T", axis="dB").on(PAGE).page
     ET.fromstring(figure.replace("xlink:href", "href"))  # whole, with names escaped
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", figure)
     assert [texts.count(name) for name in ("a+b", "labels+irm", "x+&lt;half&gt;", "Threshold", "dB")] == [1] * 5
@@ -90,7 +91,7 @@ def test_figure_names_every_system_once_and_says_where_it_is_highest() -> None:
 def test_figure_of_several_metrics_or_depths_is_refused() -> None:
     rows = [*drawn(), ("a+b", "s0", "m@1", 2, 0.2, 1.0)]
     with pytest.raises(ValueError, match="one metric at one depth make a figure, not of 2"):
-        threshold_figure(curves_of(rows), kinds={}, title="T", axis="dB")
+        threshold_drawing(curves_of(rows), kinds={}, title="T", axis="dB")
 
 
 def label_heights(figure: str, labels: list[str]) -> list[float]:

@@ -123,7 +123,8 @@ def all_pairs(board: Board, *, column: str, better: Better, unit: str) -> Pairs:
     :mod:`reports.sides`), and its own interval that of :func:`reports.paired.comparison`. The simultaneous intervals
     and the verdicts are those of :class:`reports.ranks.AllPairs`, and for pairs of whole separators the very ones that
     ranks rest on. Where one has done a part of the board only, there are fewer draws (:data:`reports.bootstrap.DRAWS`),
-    and no verdict under :data:`reports.bootstrap.FEW` recordings: one thin pair would widen the intervals of all.
+    and no verdict under :data:`reports.bootstrap.FEW` recordings, unless the board itself has no more: one thin pair
+    would widen the intervals of all.
     """
     contest = board.ranking if column == board.columns[0] else board.contest(column)
     figures = board.overall.filter((pl.col("column") == column) & pl.col("value").is_not_null())
@@ -140,16 +141,17 @@ def all_pairs(board: Board, *, column: str, better: Better, unit: str) -> Pairs:
     if part:
         fewer, names = contest.sides.with_draws(bootstrap.DRAWS), [*whole, *part]
         others = compared([pair for pair in combinations(names, 2) if pair[1] in part], fewer)
-        found |= _judged(others, fewer, names, _family(others, names, fewer), better=better, margin=margin)
+        family = _family(others, names, fewer, least=min(bootstrap.FEW, board.recordings))
+        found |= _judged(others, fewer, names, family, better=better, margin=margin)
     return Pairs(column, tuple(whole), tuple(part), found)
 
 
-def _family(pairs: Sequence[Comparison], names: Sequence[str], sides: Sides) -> AllPairs:
+def _family(pairs: Sequence[Comparison], names: Sequence[str], sides: Sides, *, least: int) -> AllPairs:
     places = {name: place for place, name in enumerate(names)}
 
     def drawn() -> Iterator[tuple[int, int, float, Array]]:
         for own in pairs:
-            if own.low is not None and own.recordings >= bootstrap.FEW:
+            if own.low is not None and own.recordings >= least:
                 difference, draws = sides.difference(sides.names.index(own.first), sides.names.index(own.second))
                 yield places[own.first], places[own.second], difference, draws
 

@@ -99,19 +99,21 @@ def _values(studio: Studio, board: Board) -> dict[str, Any]:
     ties = _ties(pairs)
     return {
         "board": board,
+        "table": table,
         "column": column,
         "whole": [_ranked(rows[name], pairs, ranked) for name in pairs.whole],
         "part": [_ranked(rows[name], pairs, []) for name in pairs.part],
         "without": [row for row in table.rows if row.name not in names],
         "ranks": len(ranked),
         "matrix": [(rows[name], [_cell(pairs, name, other, column) for other in names]) for name in names],
+        "looks": {pair.verdict for pair in pairs.pairs.values()},
         "lines": [_line(studio.site, board, pair, column) for pair in pairs.pairs.values()],
         "triples": sum(len(middles) for _, _, middles in ties),
         "ties": ties[:_MOST],
         "more_ties": len(ties[_MOST:]),
         "margin": ranks.margin_of(column.unit),
         "draws": (ranks.DRAWS, bootstrap.DRAWS),
-        "few": bootstrap.FEW,
+        "few": min(bootstrap.FEW, board.recordings),
         "power": POWER,
     }
 

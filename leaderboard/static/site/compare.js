@@ -29,6 +29,8 @@ function setUp() {
   const pairs = [...document.querySelectorAll(".pairs [data-p]")].map((row) => ({ row, names: JSON.parse(row.dataset.p) }));
   const details = document.getElementById("details");
 
+  let choosing = false;
+
   const hide = (element, hidden) => element.classList.toggle("unchosen", hidden);
 
   address.follow((view) => {
@@ -46,10 +48,11 @@ function setUp() {
     let count = 0;
     for (const { row, names } of pairs) {
       const asked = isAsked(chosen, names);
-      hide(row, !asked);
+      if (!asked) row.hidden = true; // what the search in this table leaves out stays so
       count += asked;
     }
-    if (!all) details.open = true;
+    if (!all && !choosing) details.open = true;
+    choosing = !all;
     const unknown = named.filter((name) => !known.has(name));
     document.getElementById("chosen").textContent =
       (all ? `All ${boxes.length} separators` : `${chosen.size} of ${boxes.length} separators`) +
@@ -70,6 +73,7 @@ function setUp() {
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
+  address.show(); // the table of pairs has counted its rows before they were chosen from
 }
 
 if (form) setUp();

@@ -137,7 +137,7 @@ function shownText(cell) {
   return copy.textContent.replace(/\s+/g, " ").trim();
 }
 
-const ASIDES = ".remark, .said, .unseen, .interval, .family, .tag, .missing, .words, .unit, .sort, svg";
+const ASIDES = ".remark, .said, .unseen, .interval, .family, .tag, .missing, .words, .unit, .sort, .mark, svg";
 
 function compare(a, b) {
   return typeof a === "string" ? a.localeCompare(b) : a - b;

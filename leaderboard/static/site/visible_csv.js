@@ -50,7 +50,7 @@ function noteOf(cell) {
 
 function csvCell(text) {
   const line = text.replace(/\p{C}/gu, " ").replace(/[^\S\u00a0]+/g, " ").trim();
-  const number = line.replace("\u2212", "-").replace(/(?<=\d),(?=\d{3}(\D|$))/g, "");
+  const number = line.replace("\u2212", "-").replace(/^\+(?=\d)/, "").replace(/(?<=\d),(?=\d{3}(\D|$))/g, "");
   if (/^-?\d+(\.\d+)?$/.test(number)) return number;
   const harmless = /^[=+\-@＝＋－＠]/.test(line) ? `'${line}` : line;
   return /[",]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;

@@ -84,6 +84,7 @@ def test_a_step_names_run_size_interval_and_cause(tmp_path: Path) -> None:
     assert event.difference == pytest.approx(-1.0, abs=0.15)
     assert event.low is not None
     assert event.high is not None
+    assert event.difference is not None
     assert event.low < event.difference < event.high < 0
     assert "code 11111111 to 22222222" in event.causes
     assert "commit 11111111 to 22222222" in event.causes

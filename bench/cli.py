@@ -309,12 +309,15 @@ leaderboard.add_command(files)
 @click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
 @click.option("--out", type=_FOLDER, default=DEFAULT_SITE, show_default=True, help="Folder for the site.")
 @click.option("--run", "run_name", help="One run; the newest result of every cell unless said.")
-def leaderboard_build(folder: Path, out: Path, run_name: str | None) -> None:
+@click.option("--base-url", metavar="URL", help="Where the site will be published: its feed then has whole addresses.")
+def leaderboard_build(folder: Path, out: Path, run_name: str | None, base_url: str | None) -> None:
     """Turn a results folder into a folder of HTML that opens in any browser, without a server.
 
     A recording that was analysed into the folder scene of the site (stemtree analyze AUDIO --out SITE/scene) is linked.
     """
-    click.echo(str(_build(folder, out, run_name).resolve()))
+    if base_url is not None and not base_url.startswith(("https://", "http://")):
+        raise UserError(f"--base-url {base_url!r}: write the whole address, https://...")
+    click.echo(str(_build(folder, out, run_name, base_url).resolve()))
 
 
 @leaderboard.command("serve")
@@ -357,10 +360,10 @@ def _take_apart(site: Path) -> None:
         analyze_recording(song, site / SCENE, force=True)
 
 
-def _build(folder: Path, out: Path, run_name: str | None = None) -> Path:
+def _build(folder: Path, out: Path, run_name: str | None = None, base_url: str | None = None) -> Path:
     from leaderboard import build
 
-    return build(folder, out, run=run_name)
+    return build(folder, out, run=run_name, base_url=base_url)
 
 
 def _say_json(folder: Path, run_name: str | None) -> None:

@@ -160,7 +160,45 @@ def test_fifty_separators_stay_light(tmp_path: Path) -> None:
     assert size < 300_000, size
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium")
+def dumped(address: str, profile: Path) -> str:
+    """The page as a browser has made it."""
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", "--virtual-time-budget=2000"]
+    done = subprocess.run(["chromium", *flags, "--dump-dom", address], capture_output=True, text=True, timeout=120)
+    return done.stdout
+
+
+NEEDS_BROWSER = pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium")
+STEPS = """<script>addEventListener("load", async () => {
+  const boxes = document.querySelectorAll("#choose input"), told = [];
+  const step = async (act) => {
+    act();
+    await new Promise((done) => setTimeout(done, 100));
+    told.push(`${location.search} ${document.getElementById("chosen").textContent}`);
+  };
+  for (const box of [boxes[1], boxes[2]]) await step(() => box.click());
+  for (const times of [1, 2]) await step(() => history.back());
+  await step(() => boxes[3].click());
+  await step(() => document.querySelector("#choose button").click());
+  document.body.append(Object.assign(document.createElement("pre"), { id: "told", textContent: told.join("; ") }));
+});</script>"""
+
+
+@NEEDS_BROWSER
+def test_a_choice_goes_into_the_address_and_the_back_button_undoes_it(site: Path, tmp_path: Path) -> None:
+    page = site / "compare" / "steps.html"
+    page.write_text(page_of(site).replace("</body>", STEPS + "</body>"), encoding="utf-8")
+    source = dumped(page.resolve().as_uri(), tmp_path)
+    assert unescape(source[source.index('<pre id="told">') :].split("</pre>")[0].partition(">")[2]).split("; ") == [
+        "?s=delta 1 of 5 separators, 4 pairs",
+        "?s=delta&s=beta 2 of 5 separators, 1 pair",
+        "?s=delta 1 of 5 separators, 4 pairs",
+        " All 5 separators, 10 pairs",
+        "?s=gamma 1 of 5 separators, 4 pairs",
+        " All 5 separators, 10 pairs",
+    ]
+
+
+@NEEDS_BROWSER
 @pytest.mark.parametrize(
     ("chosen", "rows", "columns", "pairs"),
     [
@@ -175,9 +213,7 @@ def test_an_address_chooses_who_is_shown(
 ) -> None:
     query = urlencode([("s", name) for name in chosen])
     address = (site / "compare/songs.html").resolve().as_uri() + (f"?{query}" if query else "")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--virtual-time-budget=2000"]
-    done = subprocess.run(["chromium", *flags, "--dump-dom", address], capture_output=True, text=True, timeout=120)
-    source = done.stdout
+    source = dumped(address, tmp_path)
     matrix = source[source.index('<table class="ranking matrix"') :].split("</table>")[0]
     lines = re.findall(r"<tr[^>]*data-s=[^>]*>", matrix)
     heads = re.findall(r"<th[^>]*data-s=[^>]*>", matrix)

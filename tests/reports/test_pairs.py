@@ -38,14 +38,13 @@ def board_of(
     column: str = COLUMN,
     failed: Sequence[tuple[str, int, int]] = (),
     oracles: Sequence[str] = (),
-    not_run: bool = False,
+    missing: str = "skipped",
 ) -> Board:
-    """Each scene is a recording. ``failed`` rows count as imputed; what is NaN was skipped, or not run."""
+    """Each scene is a recording. ``failed`` rows count as imputed; what is NaN is ``missing``."""
     (scenes, targets), rows = next(iter(scores.values())).shape, []
     for name, values in scores.items():
         for scene, target in np.ndindex(scenes, targets):
             value = None if np.isnan(values[scene, target]) else float(values[scene, target])
-            missing = "not run" if not_run else "skipped"
             state = "failed" if (name, scene, target) in failed else missing if value is None else "measured"
             rows.append({
                 "separator": name, "scene": f"{scene:03d}", "index": target, "target": f"t{target}", "metric": "sdri@1",
@@ -191,6 +190,16 @@ def test_what_one_skipped_counts_for_neither_and_is_counted() -> None:
     assert board_of(scores).ranks("higher", "dB") == {"a": (1, 2), "b": (1, 2)}
 
 
+def test_a_blind_scene_without_a_score_by_its_own_rules_is_done() -> None:
+    scores = songs({"quiet": 0.0, "loud": 0.0})
+    scores["quiet"][:5] = np.nan  # nothing sounds, and it found nothing
+    scores["loud"][:5] = -20  # it found what is not there
+    board = board_of(scores, column=MEAN, missing="empty")
+    pair = pairs_of(board).of("quiet", "loud")
+    assert pair.own.difference == pytest.approx(scores["quiet"][5:].mean() - scores["loud"].mean())
+    assert (pair.own.pairs, pair.own.unpaired, pair.own.recordings) == (60, 0, 30)
+
+
 def test_failures_count_with_the_score_of_the_mixture_and_are_counted() -> None:
     scores = songs({"a": 2.0, "b": 0.0})
     scores["a"][4, 1] = 0.0
@@ -202,7 +211,7 @@ def test_who_did_a_part_is_compared_on_it_and_leaves_the_others_as_they_are() ->
     scores = songs({"a": 0.0, "b": 1.0, "c": 3.0, "some": 2.0, "hasty": 9.0})
     scores["some"][10:] = np.nan
     scores["hasty"][FEW - 1 :] = np.nan
-    pairs = pairs_of(board_of(scores, not_run=True))
+    pairs = pairs_of(board_of(scores, missing="not run"))
     without = pairs_of(board_of({name: scores[name] for name in "abc"}))
     assert (pairs.whole, pairs.part) == (("c", "b", "a"), ("hasty", "some"))
     for pair in combinations("abc", 2):
@@ -220,7 +229,7 @@ def test_who_did_a_part_is_compared_on_it_and_leaves_the_others_as_they_are() ->
 def test_two_who_share_nothing_say_so() -> None:
     scores = songs({"a": 0.0, "b": 1.0})
     scores["a"][:15], scores["b"][15:] = np.nan, np.nan
-    pair = pairs_of(board_of(scores, not_run=True)).of("a", "b")
+    pair = pairs_of(board_of(scores, missing="not run")).of("a", "b")
     assert (pair.own.difference, pair.verdict, pair.scenes) == (None, None, None)
     assert pair.note == "they have no pair of scene and target in common"
 

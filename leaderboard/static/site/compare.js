@@ -56,7 +56,7 @@ function setUp() {
     const unknown = named.filter((name) => !known.has(name));
     document.getElementById("chosen").textContent =
       (all ? `All ${boxes.length} separators` : `${chosen.size} of ${boxes.length} separators`) +
-      `, ${count} ${count === 1 ? "pair" : "pairs"}` +
+      `, ${count.toLocaleString("en")} ${count === 1 ? "pair" : "pairs"}` +
       (unknown.length ? `; not on this data set: ${unknown.join(", ")}` : "");
     carry(named);
   });

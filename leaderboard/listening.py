@@ -211,7 +211,7 @@ def _target(site: Site, found: Heard, scores: _Scores, place: int, index: int, l
     reference = next(one.track for one in found.excerpt.references if one.index == index)
     made = [(name, one) for name, cell in found.cells.items() for one in cell.estimates if one.index == index]
     made.sort(key=lambda pair: (_ORDER.index(site.kind(pair[0])), scores.rank(pair[0], index), pair[0]))
-    gains = _matched([mixture, reference, *(one.track for _, one in made), *(one.residual for _, one in made)])
+    gains = matched_gains([mixture, reference, *(one.track for _, one in made), *(one.residual for _, one in made)])
 
     def voice(name: str, sound: Sound, parts: tuple[tuple[str, float], ...]) -> Voice:
         decibels, missing = gains[sound]
@@ -248,7 +248,7 @@ def _parts(track: Track) -> tuple[tuple[str, float], ...]:
     return ((track.file, 1 / track.gain),)
 
 
-def _matched(sounds: Sequence[Sound]) -> dict[Sound, tuple[float, float]]:
+def matched_gains(sounds: Sequence[Sound]) -> dict[Sound, tuple[float, float]]:
     """Gain in dB at which each sound is as loud as the others, and by how many dB it stays softer all the same.
 
     All are brought to the greatest loudness from -30 to -20 LUFS at which none of them clips. One that would clip even

@@ -156,21 +156,23 @@ class Buffers {
  * Play button, clock, slider and lanes of a page, over an engine that plays: Buffers, or one with its methods.
  *
  * root: the element that holds them, where their state stands as classes, and that is told of each track that is heard.
- * failed(error): what is said when a track cannot be played.
+ * failed(error): what is said when a track cannot be played. loops: whether the end is followed by the beginning.
  */
 class Transport {
   #engine;
   #seconds;
   #root;
   #failed;
+  #loops;
   #frame = 0;
   #part = (name) => this.#root.querySelector(`#${name}`);
 
-  constructor({ engine, seconds, root, failed }) {
+  constructor({ engine, seconds, root, failed, loops = false }) {
     this.#engine = engine;
     this.#seconds = seconds;
     this.#root = root;
     this.#failed = failed;
+    this.#loops = loops;
     this.#part("play").addEventListener("click", () => this.toggle());
     this.#part("seek").addEventListener("input", (event) => this.go(Number(event.target.value)));
     root.addEventListener("click", (event) => {
@@ -223,10 +225,10 @@ class Transport {
     this.#show();
     if (!this.#engine.playing) return;
     if (this.#engine.position() >= this.#seconds - 0.005) {
-      this.#engine.pause();
+      if (!this.#loops) this.#engine.pause();
       this.#engine.seek(0);
       this.#show();
-      return;
+      if (!this.#loops) return;
     }
     cancelAnimationFrame(this.#frame);
     this.#frame = requestAnimationFrame(() => this.#run());

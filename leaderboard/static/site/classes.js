@@ -84,7 +84,7 @@
       // Not every browser opens what a link leads into.
       for (let up = target.parentElement; up !== tree; up = up.parentElement) if (up.nodeName === "DETAILS") up.open = true;
       target.scrollIntoView({ block: "center" });
-      target.querySelector("summary, a")?.focus({ preventScroll: true });
+      target.querySelector("summary, .leaf a")?.focus({ preventScroll: true });
       return;
     }
     if (!/^(find|open)=/.test(hash)) return;

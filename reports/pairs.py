@@ -134,6 +134,7 @@ def all_pairs(board: Board, *, column: str, better: Better, unit: str) -> Pairs:
     margin = margin_of(unit)
 
     def compared(pairs: Sequence[tuple[str, str]], sides: Sides) -> list[Comparison]:
+        sides.prepare((sides.names.index(first), sides.names.index(second)) for first, second in pairs)
         return [comparison(sides, first, second, column=column, better=better) for first, second in pairs]
 
     among = compared(list(combinations(whole, 2)), contest.sides)

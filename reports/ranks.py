@@ -85,6 +85,7 @@ class Contest:
     def of(cls, names: Sequence[str], sides: Sides) -> Contest:
         """All pairs of ``names``, each on what both have done."""
         places = [sides.names.index(name) for name in names]
+        sides.prepare(combinations(places, 2))
 
         def drawn() -> Iterator[tuple[int, int, float, Array]]:
             for row, column in combinations(range(len(names)), 2):

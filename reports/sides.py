@@ -7,7 +7,7 @@ mixture is done, and so is a blind scene that by the metric's own rules leaves o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
@@ -16,11 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from reports import draws
 from reports.aggregate import Aggregation, Array, Codes
 from reports.bootstrap import Resampler
 
 Mask = npt.NDArray[np.bool_]
 _ROW: Final = ["scene", "index", "target"]
+_AT_ONCE: Final = 64
+"""Sides drawn together, which bounds the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,11 @@ class Rows:
     mask: Mask
     scenes: Codes
     incidence: Mask
+
+    @cached_property
+    def key(self) -> bytes:
+        """What tells them from other rows."""
+        return self.mask.tobytes()
 
     @cached_property
     def scene_count(self) -> int:
@@ -112,9 +120,9 @@ class Sides:
             resampler,
         )
 
-    def with_draws(self, draws: int) -> Sides:
-        """The same under the first ``draws`` of the draws."""
-        fewer = Resampler(self.resampler.weights[:draws], self.resampler.incidence)
+    def with_draws(self, count: int) -> Sides:
+        """The same under the first ``count`` draws."""
+        fewer = Resampler(self.resampler.weights[:count], self.resampler.incidence)
         return replace(self, resampler=fewer, _rows={}, _made={})
 
     def shared(self, first: int, second: int) -> Rows:
@@ -125,22 +133,37 @@ class Sides:
             self._rows[key] = Rows(mask, self.scenes[mask], self.resampler.incidence)
         return self._rows[key]
 
+    def prepare(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Make the sides of these pairs, which is much faster together than one by one."""
+        needed: dict[tuple[int, bytes], Rows] = {}
+        for pair in pairs:
+            rows = self.shared(*pair)
+            needed |= {(separator, rows.key): rows for separator in pair}
+        missing = [(separator, rows) for (separator, key), rows in needed.items() if (separator, key) not in self._made]
+        for start in range(0, len(missing), _AT_ONCE):
+            self._make(missing[start : start + _AT_ONCE])
+
     def side(self, separator: int, rows: Rows) -> Side:
         """The figure of a separator on ``rows``, made once."""
-        key = separator, rows.mask.tobytes()
-        if key not in self._made:
+        if (separator, rows.key) not in self._made:
+            self._make([(separator, rows)])
+        return self._made[separator, rows.key]
+
+    def _make(self, needed: Sequence[tuple[int, Rows]]) -> None:
+        sets = []
+        for separator, rows in needed:
             chosen = rows.mask & ~np.isnan(self.used[separator])
-            values, targets, scenes = self.used[separator, chosen], self.targets[chosen], self.scenes[chosen]
-            whole = self.rule(values, targets, np.ones((1, len(values))))
-            drawn = self.resampler.draws(values, targets, scenes, self.rule)
+            sets.append(draws.Rows(self.used[separator, chosen], self.targets[chosen], self.scenes[chosen]))
+        drawn = self.resampler.draws_of(sets, self.rule)
+        incidence = self.resampler.incidence.astype(np.float64)
+        for (separator, rows), one, figures in zip(needed, sets, drawn, strict=True):
+            whole = self.rule(one.values, one.classes, np.ones((1, len(one.values))))
             sums, counts = (
-                np.bincount(scenes, weights, minlength=len(self.scene_names)).astype(np.float64)
-                for weights in (values, None)
+                np.bincount(one.scenes, weights, minlength=len(self.scene_names)).astype(np.float64)
+                for weights in (one.values, None)
             )
-            incidence = self.resampler.incidence.astype(np.float64)
             means, by_scene = _ratio(sums @ incidence, counts @ incidence), _ratio(sums, counts)
-            self._made[key] = Side(float(whole[0]), drawn, means, by_scene)
-        return self._made[key]
+            self._made[separator, rows.key] = Side(float(whole[0]), figures, means, by_scene)
 
     def difference(self, first: int, second: int) -> tuple[float, Array]:
         """Figure of the first less that of the second on the rows that both have done, and its draws (draws,)."""

@@ -24,7 +24,8 @@ from reports.speed import speed_steps
 TOLERANCE: Final = 1e-3
 """What other libraries and threads may change of a score in dB by rounding."""
 _GONE_AFTER: Final = 2
-"""Runs of a board without a separator after which it is gone: a single one may have been of other separators."""
+"""Runs in a row without a separator after which it is gone, where it was in as many before: single runs are often of
+a few separators alone."""
 _STEPS: Final[Mapping[str, EventKind]] = {
     "better": "improvement", "worse": "regression", "differs": "change", "no interval": "change",
 }  # fmt: skip
@@ -123,7 +124,8 @@ def _came_and_went(history: History) -> Iterator[Event]:
             for separator in sorted(names - seen):
                 yield Event("new separator", place, run, former, separator)
             seen |= names
-            for separator in sorted(name for name, newest in last.items() if newest == number - 1):
-                if len(runs) - number >= _GONE_AFTER:
-                    note = f"in none of the last {len(runs) - number} runs"
-                    yield Event("gone", place, run, former, separator, note=note)
+            regulars = frozenset[str].intersection(*(there for _, there in runs[max(0, number - _GONE_AFTER) : number]))
+            absent = len(runs) - number
+            for separator in sorted(name for name in regulars if last[name] == number - 1):
+                if absent >= _GONE_AFTER <= number:
+                    yield Event("gone", place, run, former, separator, note=f"in none of the last {absent} runs")

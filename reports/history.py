@@ -7,7 +7,7 @@ another version of the metric begin another series, and a run that comes back to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -120,21 +120,25 @@ class History:
         return tuple(column for column in found if column in there)
 
 
-def history(results: Results, manifests: Sequence[Manifest]) -> History:
+def history(results: Results, manifests: Sequence[Manifest], *, known: Sequence[Board] = ()) -> History:
     """Look back on ``manifests``, runs of ``results``, the oldest first.
 
-    The folder is read once. A board whose cells are those of the run before it is not made again, and a figure whose
-    scores are those of any run before not computed again.
+    The folder is read once. A board whose cells are those of the run before it is not made again, nor is a figure
+    computed again whose scores are those of a run before, or of ``known``: boards whose figures are at hand.
 
     Raises:
         ResultsError: the folder cannot be read.
     """
     archive = Archive(results, manifests)
     readers: dict[Place, _Reader] = {}
+    for board in known:
+        place = (board.dataset, board.split, board.protocol)
+        readers[place] = _Reader(archive, place)
+        readers[place].know(board)
     for manifest in archive.manifests.values():
         for place, state in archive.places(manifest.run).items():
             readers.setdefault(place, _Reader(archive, place)).read(manifest, state)
-    ordered = [readers[place] for place in sorted(readers)]
+    ordered = [readers[place] for place in sorted(readers) if readers[place].present]
     return History(
         archive,
         tuple(Series(one.place, *name, tuple(points)) for one in ordered for name, points in one.points.items()),
@@ -171,7 +175,7 @@ class _Reader:
     oracles: set[str] = field(default_factory=set)
     _state: tuple[Any, ...] = ()
     _figures: list[_Figure] = field(default_factory=list)
-    _computed: dict[tuple[Any, ...], list[dict[str, Any]]] = field(default_factory=dict)
+    _computed: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = field(default_factory=dict)
     _cells: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _failed: pl.DataFrame | None = None
     _versions: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -199,6 +203,15 @@ class _Reader:
         for figure in self._figures:
             self._add(manifest.run, figure)
 
+    def know(self, board: Board) -> None:
+        """Take over the figures of a board."""
+        self._keep(board.overall, _scores(board), board.entry.version)
+
+    def _keep(self, figures: pl.DataFrame, scores: Mapping[str, tuple[Any, ...]], version: str) -> None:
+        for row in figures.iter_rows(named=True):
+            name = (row["separator"], version, *scores[row["separator"]])
+            self._computed.setdefault(name, {})[row["column"]] = row
+
     def _add(self, run: str, figure: _Figure) -> None:
         name = (figure.separator, figure.column, figure.basis)
         point = Point(
@@ -211,8 +224,9 @@ class _Reader:
         self.points.setdefault(name, []).append(point)
 
     def _figures_of(self, board: Board, version: str) -> Iterator[_Figure]:
-        scored = ["separator", "scene", "index", "target", "metric", "state", "used"]
-        scores = _sums(board.outcomes.select(scored), "separator")
+        scores = _scores(board)
+        fresh = [name for name in board.covered if (name, version, *scores[name]) not in self._computed]
+        self._keep(board.figures(board.targets, fresh), scores, version)
         cells = _sums(board.cells.select("separator", "scene", "key", "part"), "separator")
         over = board.outcomes.filter(pl.col("state").is_in(_OVER)).select(
             "separator", "metric", "index", "scene", "target"
@@ -220,7 +234,7 @@ class _Reader:
         over_all, at_depth = _sums(over, "separator", "metric"), _sums(over, "separator", "metric", "index")
         for separator, covered in board.covered.items():
             whole = len(board.ran[separator]) == len(board.runnable) and len(covered) == len(board.targets)
-            for row in self._rows(board, separator, (scores.get((separator,)), version)):
+            for row in self._computed[separator, version, *scores[separator]].values():
                 if row["value"] is None:
                     continue
                 metric, depth = parse_column(row["column"])[0], column_depth(row["column"])
@@ -229,13 +243,6 @@ class _Reader:
                 yield _Figure(
                     separator, row["column"], f"{version} {pairs:x}", cells[separator,], row, ranked
                 )  # fmt: skip
-
-    def _rows(self, board: Board, separator: str, scores: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """Figures of a separator, computed once for equal scores."""
-        name = (separator, board.columns, len(board.targets), *scores)
-        if name not in self._computed:
-            self._computed[name] = board.figures(board.targets, [separator]).to_dicts()
-        return self._computed[name]
 
     def _note_failures(self, run: str, board: Board) -> None:
         """Keep what has failed, and name what had not: each cell is held against the last run that asked for it."""
@@ -260,6 +267,14 @@ class _Reader:
             former_run = self.present[-1][0]
             self.failing.append(Failing(self.place, run, former_run, separator, status, reason, tuple(part["scene"])))
         self._failed = pl.concat([cells, former.join(cells, on=["separator", "scene"], how="anti")])
+
+
+def _scores(board: Board) -> dict[str, tuple[Any, ...]]:
+    """What the figures of each separator rest on: its scores, the scenes that are drawn, and the columns."""
+    scored = ["separator", "scene", "index", "target", "metric", "state", "used"]
+    sums = _sums(board.outcomes.select(scored), "separator")
+    drawn = board.scenes.select("scene", "recordings").hash_rows().sum()
+    return {name: (sums.get((name,)), drawn, board.columns, tuple(board.targets)) for name in board.covered}
 
 
 def _sums(rows: pl.DataFrame, *by: str) -> dict[tuple[Any, ...], int]:

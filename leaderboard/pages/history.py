@@ -30,7 +30,7 @@ def pages(studio: Studio) -> Iterator[Page]:
     if len(manifests) < 2:
         yield studio.page("history.html", "history_none.html", dict, of=None)
         return
-    view = _View(studio, chronicle(history(site.results, site.manifests), site.metrics))
+    view = _View(studio, chronicle(history(site.results, site.manifests, known=site.boards), site.metrics))
     yield studio.page("history.html", "history.html", view.overview, of=None)
     for separator in view.separators:
         yield studio.page(_href(separator), "history_separator.html", partial(view.separator, separator), of=None)

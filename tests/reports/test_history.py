@@ -182,10 +182,12 @@ def test_separators_that_come_and_go_are_named_once(tmp_path: Path) -> None:
     nights.write(1, BASE | {"b": System(3.0)})
     nights.write(2, {"mixture": BASE["mixture"]})  # a run of others says nothing of those left out
     nights.write(3, BASE | {"b": System(3.0)})
-    nights.write(4, BASE)
+    nights.write(4, BASE | {"b": System(3.0), "once": System(2.0)})
     nights.write(5, BASE)
+    nights.write(6, BASE)
     found = told(tmp_path)
-    assert kinds(found.events, "b") == [("new separator", "night-001"), ("gone", "night-004")]
+    assert kinds(found.events, "b") == [("new separator", "night-001"), ("gone", "night-005")]
+    assert kinds(found.events, "once") == [("new separator", "night-004")]
     assert kinds(found.events, "a") == []
 
 

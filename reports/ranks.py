@@ -33,6 +33,10 @@ class AllPairs:
     deviation of any pair (the max-|t| bootstrap; Romano and Wolf 2005, doi:10.1198/016214504000000539). It is the
     single step of their procedure. The steps after it would tell a few more pairs apart, but have no intervals, so
     that a pair might stand as different beside an interval with zero in it.
+
+    As percentile intervals do, these come out too short with few recordings: in simulations of five separators with
+    normal scores, those of means hold all ten differences in about 86 % of samples of 20 recordings, and 94 % of 50;
+    those of medians, whose errors the bootstrap sees as too large, in 99 % of 50.
     """
 
     differences: Array

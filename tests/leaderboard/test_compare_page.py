@@ -151,6 +151,12 @@ def test_boards_with_failures_parts_and_one_recording_say_what_cannot_be_said(mi
     assert {row[2] for row in table_of(single, "sortable pairs")[1:]} == {"? no verdict"}
 
 
+def test_one_alone_has_nobody_to_be_compared_with(tmp_path: Path) -> None:
+    source = render(results_of(tmp_path, ["alone"]), tmp_path / "site")["compare/songs.html"]
+    assert "Fewer than two separators have a figure here: there is nothing to compare." in text_of(source)
+    assert "<table" not in source
+
+
 def test_fifty_separators_stay_light(tmp_path: Path) -> None:
     names = [f"separator-{place:02d}-of-some-family" for place in range(50)]
     pages = render(results_of(tmp_path, names, songs=8, step=0.1), tmp_path / "site")

@@ -54,7 +54,7 @@ def intervals(view: View) -> Plate:
         f"cover all targets. {_SHAPES}{chosen.words}",
         interval_drawing(
             dots,
-            axis=f"{view.axis}, {column.words}",
+            axis=view.axis,
             title=view.title(f"{column.title}, separator by separator,"),
             description=f"{view.axis}: {said}.",
         ),

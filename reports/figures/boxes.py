@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from reports.figures.canvas import ACCENT, GROUND, INK, MUTED, RULE, Drawing, Sheet, axes_of, shown
+from reports.figures.canvas import ACCENT, GROUND, INK, LETTER, MUTED, RULE, Drawing, Sheet, axes_of, fitted, shown
 from reports.figures.marks import Kind, colour_of, name_rows, spanning
 
 if TYPE_CHECKING:
@@ -87,10 +87,12 @@ def box_drawing(
     low, high = max(low - margin, min([low, *ends])), min(high + margin, max([high, *ends]))
 
     def paint(figure: Figure, sheet: Sheet) -> None:
-        across = int((sheet.ems - 0.6 * max(map(len, names)) - 1) // (_WIDE if len(names) <= _MANY else _NARROW))
+        room = sheet.ems - LETTER * max(map(len, names)) - 1
+        across = int(room // (_WIDE if len(names) <= _MANY else _NARROW))
         columns = max(1, min(across, len(panels)))
         rows = math.ceil(len(panels) / columns)
         columns = math.ceil(len(panels) / rows)
+        wide = room / columns - 0.7
         height = rows * (3.6 + 1.45 * len(names)) + 1.4
         grid = axes_of(figure, sheet, height=height, rows=rows, columns=columns, sharex=True, sharey=True)
         pad = 0.03 * (high - low)
@@ -100,7 +102,8 @@ def box_drawing(
                 axes.set_xlim(low - pad, high + pad)
             axes.tick_params(axis="y", colors=INK, length=0, labelleft=place % columns == 0)
             axes.tick_params(axis="x", labelbottom=place + columns >= len(panels))
-            axes.set_title(shown(panel.title), fontsize=sheet.size, color=INK, loc="left")
+            heading = shown(panel.title)
+            axes.set_title(heading, fontsize=fitted(heading, width=wide, sheet=sheet), color=INK, loc="left")
             axes.grid(axis="x", color=RULE, linewidth=0.8)
             axes.axvline(0, color=MUTED, linewidth=0.8, zorder=1)
             _draw(axes, panel.boxes, kinds, sheet, low, high)

@@ -33,6 +33,7 @@ _SETTINGS: Final[dict[str, Any]] = {
     "pdf.fonttype": 42,  # TrueType, embedded: publishers refuse the default
     "svg.hashsalt": "stemtree",
     "text.parse_math": False,
+    "text.color": INK,
     "path.simplify": False,  # it drops marks that are drawn as lines of no length
     "hatch.linewidth": 0.6,
 }
@@ -58,6 +59,8 @@ class Sheet:
 
 PAGE: Final = Sheet(6.6, 10.0)
 """A figure of the site, and the files beside it: 168 mm, two columns of most journals."""
+LETTER: Final = 0.6
+"""Width of a letter in ems, on the wide side of the mean of DejaVu Sans, which is itself wide."""
 PAPER_SIZE: Final = 8.0
 """Size of type, in points, of a figure drawn to a width that is asked for."""
 
@@ -103,7 +106,7 @@ class Drawn:
         )
         return b'<?xml version="1.0" encoding="utf-8"?>\n' + self._told(opening, self._raw, "").encode() + b"\n"
 
-    @property
+    @cached_property
     def pdf(self) -> bytes:
         """A file: light theme, fonts embedded, without a clock."""
         from matplotlib.backends.backend_pdf import FigureCanvasPdf
@@ -113,7 +116,7 @@ class Drawn:
             written = io.BytesIO()
             metadata = {"Title": self._drawing.title, "Creator": None, "Producer": None, "CreationDate": None}
             FigureCanvasPdf(self._figure).print_pdf(written, metadata=metadata)
-        self.__dict__.pop("_figure")  # megabytes, and mostly the last form that is asked for
+        self.__dict__.pop("_figure")  # it is megabytes, and every form is written now or kept
         return written.getvalue()
 
     @cached_property
@@ -167,6 +170,11 @@ def shown(label: str) -> str:
     """A name as figures show it: printable, and cut where it is very long."""
     plain = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in label)
     return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+
+
+def fitted(text: str, *, width: float, sheet: Sheet) -> float:
+    """The size of type, in points, at which ``text`` fits into ``width`` ems, and two thirds of the usual at least."""
+    return sheet.size * max(0.67, min(1.0, width / (LETTER * max(len(text), 1))))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reports.figures.canvas import MUTED, RULE, Drawing, Sheet, axes_of, shown
+from reports.figures.canvas import LETTER, MUTED, RULE, Drawing, Sheet, axes_of, shown
 from reports.figures.marks import Dot, Kind, colour_of, name_rows, spanning, style_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def class_drawing(
         axes.set_xlim(*spanning(*axes.get_xlim()))
         axes.set_xlabel(axis, color=MUTED)
         axes.grid(axis="x", color=RULE, linewidth=0.8)
-        fit = max(1, int(sheet.ems / (0.6 * max(len(shown(one.label)) for one in series) + 3.5)))
+        fit = max(1, int(sheet.ems / (LETTER * max(len(shown(one.label)) for one in series) + 3.5)))
         figure.legend(loc="outside upper left", ncols=min(fit, len(series)), frameon=False, handletextpad=0.2,
                       columnspacing=1.2, borderpad=0.0, fontsize=sheet.size)  # fmt: skip
 

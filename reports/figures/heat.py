@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from reports.figures.canvas import GROUND, INK, MUTED, Drawing, Sheet, axes_of, shown
+from reports.figures.canvas import GROUND, INK, LETTER, MUTED, RULE, Drawing, Sheet, axes_of, shown
 from reports.figures.marks import LEAST_SPAN
 
 if TYPE_CHECKING:
@@ -54,15 +54,15 @@ def heat_drawing(
     names, heads = [shown(name) for name in rows], [shown(name) for name in columns]
 
     def paint(figure: Figure, sheet: Sheet) -> None:
-        depth = min(0.6 * max(map(len, heads)), 14.0)
+        depth = LETTER * max(map(len, heads))
         (axes,) = axes_of(figure, sheet, height=4.2 + depth + 1.55 * len(names))
-        wide = (sheet.ems - 0.62 * max(map(len, names)) - 1.5) / len(heads)
+        wide = (sheet.ems - LETTER * max(map(len, names)) - 1.5) / len(heads)
         longest = max((len(cell.text) for row in cells for cell in row if cell is not None), default=0)
-        written = 0.62 * _SMALL * longest + 0.3 <= wide
+        written = LETTER * _SMALL * longest + 0.3 <= wide
         placed = [(x, y, cell) for y, row in enumerate(cells) for x, cell in enumerate(row)]
         steps = [(x, y, cell, _step(cell.value, edges)) for x, y, cell in placed if cell is not None]
         for step, shade in enumerate(shades):
-            _tiles(axes, [(x, y) for x, y, _, own in steps if own == step], facecolor=INK, alpha=shade)
+            _tiles(axes, [(x, y) for x, y, _, own in steps if own == step], facecolor=(INK, shade), edgecolor=RULE)
         _tiles(axes, [(x, y) for x, y, cell in placed if cell is None], facecolor="none", **_MISSING)
         if written:
             for x, y, cell, step in steps:
@@ -71,7 +71,7 @@ def heat_drawing(
         axes.set_xlim(-0.5, len(heads) - 0.5)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_yticks(range(len(names)), names)
-        axes.set_xticks(range(len(heads)), heads, rotation=90 if wide < 0.6 * max(map(len, heads)) + 0.6 else 0)
+        axes.set_xticks(range(len(heads)), heads, rotation=90 if wide < LETTER * max(map(len, heads)) + 0.6 else 0)
         axes.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0, colors=INK, pad=4)
         axes.spines["bottom"].set_visible(False)
         _key(figure, sheet, edges, shades, unit, hatched=any(cell is None for _, _, cell in placed))
@@ -116,7 +116,7 @@ def _tiles(axes: Axes, places: Sequence[tuple[int, int]], **look: Any) -> None:
     corners = [(-0.47, -0.44), (0.47, -0.44), (0.47, 0.44), (-0.47, 0.44), (-0.47, -0.44)]
     codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
     vertices = [(x + across, y + down) for x, y in places for across, down in corners]
-    axes.add_patch(PathPatch(Path(vertices, codes * len(places)), linewidth=0.0, **look))
+    axes.add_patch(PathPatch(Path(vertices, codes * len(places)), linewidth=0.6, **look))
 
 
 def _key(

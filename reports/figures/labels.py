@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-_LETTER: Final = 0.6
-"""Width of a letter in ems, on the wide side of the mean of DejaVu Sans."""
+from reports.figures.canvas import LETTER
+
 _HEIGHT: Final = 1.1
 _MARK: Final = 0.35
 """Half the width of a mark in ems."""
@@ -45,7 +45,7 @@ def place_labels(
         chosen = None
         for side, sign, step in options:
             start = x + sign * 0.7 * em
-            end = start + sign * _LETTER * len(label) * em
+            end = start + sign * LETTER * len(label) * em
             middle = y + step * em
             place = (min(start, end), middle - _HEIGHT / 2 * em, max(start, end), middle + _HEIGHT / 2 * em)
             if _inside(place, within) and not any(_overlap(place, other) for other in taken):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reports.figures.canvas import INK, MUTED, RULE, Drawing, Sheet, axes_of, shown
+from reports.figures.canvas import INK, MUTED, RULE, Drawing, Sheet, axes_of, fitted, shown
 from reports.figures.marks import Kind, colour_of, spanning, style_of
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def trend_drawing(clouds: Sequence[Cloud], *, across: str, axis: str, title: str
         grid = axes_of(figure, sheet, height=3.2 + 12.5 * rows, rows=rows, columns=columns, sharex=True, sharey=True)
         for place, (axes, cloud) in enumerate(zip(grid, clouds, strict=False)):
             axes.axhline(0, color=MUTED, linewidth=0.8, zorder=1)
-            axes.set_title(shown(cloud.label), fontsize=sheet.size, color=INK, loc="left")
+            heading, wide = shown(cloud.label), (sheet.ems - 4) / columns - 0.7
+            axes.set_title(heading, fontsize=fitted(heading, width=wide, sheet=sheet), color=INK, loc="left")
             axes.grid(color=RULE, linewidth=0.8)
             if place % columns:
                 axes.tick_params(axis="y", labelleft=False, length=0)

@@ -15,7 +15,8 @@ from reports.figures import Kind
 from reports.tables import Board
 
 FIGURES: Final = 6
-"""Columns of a data set that the overall table can show, the ranking one first; the others stand on its own page."""
+"""Columns of a data set that the overall table can show, the ranking one first; the others stand on its own page. Of
+all data sets together as many are shown at first, and of each the one that ranks."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Head:
     href: str
     key: str
     columns: tuple[Column, ...]
+    shown: int
+    """How many of the columns are shown before anybody has chosen."""
     note: str | None
     """What most of its intervals have to say for themselves."""
 
@@ -74,9 +77,14 @@ class Section:
         return 3 + sum(1 + len(head.columns) for head in self.heads)
 
     @property
+    def shown(self) -> int:
+        """Number of columns that are shown at first."""
+        return 3 + sum(1 + head.shown for head in self.heads)
+
+    @property
     def words(self) -> str | None:
-        """How every ranking column is aggregated, where it is the same for all."""
-        words = {head.columns[0].words for head in self.heads}
+        """How every column that is shown at first is aggregated, where it is the same for all."""
+        words = {column.words for head in self.heads for column in head.columns[: head.shown]}
         return words.pop() if len(words) == 1 else None
 
 
@@ -87,7 +95,8 @@ def sections(site: Site, tables: Sequence[tuple[Board, Table]]) -> list[Section]
 
 
 def _section(site: Site, tables: Sequence[tuple[Board, Table]]) -> Section:
-    heads = tuple(_head(site, board, table) for board, table in tables)
+    shown = max(1, FIGURES // len(tables))
+    heads = tuple(_head(site, board, table, shown) for board, table in tables)
     rows = [{row.name: row for row in table.rows} for _, table in tables]
     costs = _costs(board for board, _ in tables)
     lines = [
@@ -108,13 +117,14 @@ def _section(site: Site, tables: Sequence[tuple[Board, Table]]) -> Section:
     return Section(blind, heads, tuple(groups))
 
 
-def _head(site: Site, board: Board, table: Table) -> Head:
+def _head(site: Site, board: Board, table: Table, shown: int) -> Head:
     return Head(
         board=board,
         title=site.board_title(board),
         href=site.board_href(board),
         key=site.board_href(board).removeprefix("datasets/").removesuffix(".html"),
         columns=table.columns[:FIGURES],
+        shown=min(shown, len(table.columns)),
         note=table.notes.get(table.columns[0].id),
     )
 

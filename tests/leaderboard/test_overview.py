@@ -70,12 +70,13 @@ def test_each_separator_has_one_row_with_a_cell_under_every_column(index: str) -
         assert [bool(re.match(r"<t[dh][^>]* hidden", cell)) for cell in cells] == hidden
 
 
-def test_of_each_data_set_rank_and_ranking_figure_are_shown_and_the_others_wait_to_be_chosen(index: str) -> None:
+def test_of_three_data_sets_two_figures_each_are_shown_and_the_others_wait_to_be_chosen(index: str) -> None:
     columns = columns_of(index)
     for name in ("esc50", "musdb18", "slakh2100"):
         assert [column for column, shown in columns.items() if shown and column.startswith(f"{name}:")] == [
             f"{name}:rank",
             f"{name}:sdri@1/class-median-mean",
+            f"{name}:sdrg@1/class-median-mean",
         ]
         assert not columns[f"{name}:si_sdri@1/class-median-mean"]
     assert columns["rtf"]
@@ -85,7 +86,7 @@ def test_of_each_data_set_rank_and_ranking_figure_are_shown_and_the_others_wait_
 def test_heads_and_headings_span_what_is_shown_and_say_how_much_there_is(index: str) -> None:
     columns = columns_of(index)
     sets = re.findall(r'<th scope="colgroup" class="set" colspan="(\d+)"(?: data-span="(\d+)")?', index)
-    assert [(int(shown), int(all_ or shown)) for shown, all_ in sets] == [(2, 4), (2, 4), (2, 4), (2, 2)]
+    assert [(int(shown), int(all_ or shown)) for shown, all_ in sets] == [(3, 4), (3, 4), (3, 4), (2, 2)]
     for shown, everything in re.findall(r'<th scope="rowgroup" colspan="(\d+)" data-span="(\d+)"', index):
         assert (int(shown), int(everything)) == (sum(columns.values()), len(columns))
 

@@ -80,18 +80,24 @@ function addTools(view) {
     tools.append(search(`Search ${view.columns[0].label.toLocaleLowerCase()}`, `find.${view.id}`));
   }
   if (view.columns.length > 2) tools.append(columnChoice(view));
+  const again = action("reset", "Reset", () => address.change((state) => reset(state, leads ? ranked : [view], leads)));
   tools.append(
     action("csv", "CSV of the visible view", () => saveFile(fileName(view), visibleCsv(view))),
-    action("reset", "Reset", () => address.change((state) => reset(state, leads ? ranked : [view], leads))),
+    again,
     countOf(view),
   );
+  if (!leads) address.follow((state) => (again.hidden = !keysOf(view).some((key) => state.has(key))));
   (view.table.closest(".scroll") ?? view.table).before(tools);
 }
 
 /** Forget what was done to tables, and what was filtered. */
 function reset(state, tables, filters) {
-  const own = tables.flatMap(({ id }) => [`sort.${id}`, `show.${id}`, `hide.${id}`, `find.${id}`]);
+  const own = tables.flatMap(keysOf);
   for (const key of filters ? [...own, "q", ...Object.keys(FACETS)] : own) state.delete(key);
+}
+
+function keysOf({ id }) {
+  return [`sort.${id}`, `show.${id}`, `hide.${id}`, `find.${id}`];
 }
 
 /** How many rows are in sight, said aloud when it changes. */
@@ -159,7 +165,8 @@ function columnChoice(view) {
 function choice(name, title, sections, count) {
   const summary = make("summary", {}, title);
   const fields = sections.map(([legend, boxes]) => make("fieldset", {}, make("legend", {}, legend), ...boxes));
-  const box = make("details", { className: "choice" }, summary, make("div", { className: "panel" }, ...fields));
+  const panel = make("div", { className: "panel" }, ...fields);
+  const box = make("details", { className: "choice" }, summary, panel);
   box.dataset.choice = name;
   address.follow((state) => {
     const chosen = count(state);
@@ -167,7 +174,11 @@ function choice(name, title, sections, count) {
     box.classList.toggle("active", chosen > 0);
   });
   box.addEventListener("toggle", () => {
-    if (box.open) for (const other of document.querySelectorAll(".choice[open]")) other.open = other === box;
+    if (!box.open) return;
+    for (const other of document.querySelectorAll(".choice[open]")) other.open = other === box;
+    panel.style.translate = "";
+    const beyond = panel.getBoundingClientRect().right + 16 - document.documentElement.clientWidth;
+    if (beyond > 0) panel.style.translate = `${-beyond}px`;
   });
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !box.open) return;

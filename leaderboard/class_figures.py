@@ -15,6 +15,7 @@ from leaderboard import rankings
 from leaderboard.context import Column, Site
 from leaderboard.paths import slug
 from ontology import Node, Ontology
+from reports.blind_classes import BlindClasses
 from reports.blocks import FIGURES
 from reports.class_scores import Part
 from reports.tables import RANKED_COVERAGE, Board
@@ -55,21 +56,22 @@ class Atlas:
     def __init__(self, site: Site) -> None:
         self.site, self.ontology = site, Ontology.audioset()
         self.boards = tuple(board for board in site.boards if board.classes.own)
+        self.blind = {site.board_name(board): BlindClasses(board.blind) for board in site.boards if board.blind}
         self._best: dict[tuple[str, Part], Best] = {}
         self._whole = set[str]()
         self._targets: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
-        """Classes with results at or below them, in walking order."""
-        return tuple(node for node in self.ontology if self.boards_of(node))
+        """Classes with results at or below them, or that sound in blind scenes, in walking order."""
+        return tuple(node for node in self.ontology if self.boards_of(node) or self.blind_of(node))
 
     @cached_property
     def _pages(self) -> Mapping[str, str]:
         return {node.mid: f"classes/{class_slug(node)}.html" for node in self.nodes}
 
     def href(self, node: Node) -> str | None:
-        """Address of a class's page; None for one at and below which nothing was scored."""
+        """Address of a class's page; None for one without results."""
         return self._pages.get(node.mid)
 
     @cached_property
@@ -86,6 +88,11 @@ class Atlas:
     def boards_of(self, node: Node) -> list[Board]:
         """The boards with targets at a class or below it."""
         return [board for board in self.boards if node.mid in board.classes.below]
+
+    def blind_of(self, node: Node) -> list[tuple[Board, BlindClasses]]:
+        """The boards of blind scenes in which a class sounds."""
+        named = [(board, self.blind.get(self.site.board_name(board))) for board in self.site.boards]
+        return [(board, classes) for board, classes in named if classes and node.mid in classes.scenes]
 
     def at(self, node: Node) -> Scored | None:
         """What was scored at this very class."""

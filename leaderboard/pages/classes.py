@@ -12,6 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from leaderboard import numbers, rankings
+from leaderboard.class_blind import blind_section
 from leaderboard.class_figures import Atlas, Scored, class_slug
 from leaderboard.context import Column
 from leaderboard.icicle import WIDTH, Tile, tiles
@@ -63,12 +64,14 @@ class Shade:
 def pages(studio: Studio) -> Iterator[Page]:
     """The tree, the scores by depth, and a page per class with results."""
     atlas = Atlas(studio.site)
-    yield studio.page("classes.html", "classes.html", partial(_index, atlas), of=atlas.boards)
+    blind = [board for board in studio.site.boards if board.blind]
+    yield studio.page("classes.html", "classes.html", partial(_index, atlas), of=[*atlas.boards, *blind])
     if atlas.boards:
         yield studio.page("depths.html", "depths.html", partial(_depths, atlas), of=atlas.boards)
     for node in atlas.nodes:
         href = str(atlas.href(node))
-        yield studio.page(href, "class.html", partial(_class, atlas, node), of=atlas.boards_of(node))
+        of = [*atlas.boards_of(node), *(board for board, _ in atlas.blind_of(node))]
+        yield studio.page(href, "class.html", partial(_class, atlas, node), of=of)
 
 
 def _index(atlas: Atlas) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def _icicle(atlas: Atlas, chosen: Column | None) -> tuple[list[Shade], float, li
 def _words(atlas: Atlas, node: Node, scored: Scored | None) -> str:
     """What a tile says to a pointer and to a screen reader."""
     if scored is None:
-        return f"{node.name}: no results"
+        return f"{node.name}: {'sounds in blind scenes' if atlas.blind_of(node) else 'no results'}"
     best = scored.best
     of = f"{_targets(best.targets)} of {atlas.site.board_title(best.board)}"
     cell = best.cell((0.0, 1.0))
@@ -160,7 +163,9 @@ def _class(atlas: Atlas, node: Node) -> dict[str, Any]:
         "children": [
             (child, href, scored, scored and scored.best.cell(scale)) for child, href, scored in children if scored
         ],
-        "unscored": [child for child, _, scored in children if not scored],
+        "unscored": [(child, href) for child, href, scored in children if not scored],
+        "blind": [blind_section(atlas.site, board, classes, node) for board, classes in atlas.blind_of(node)],
+        "listed": _LISTED,
     }
 
 

@@ -1,0 +1,120 @@
+"""Blind scenes class by class: how well it is detected, and what is gained on it where it was found.
+
+A class is looked at in its own depth's cut, where it is judged in every scene. See :mod:`reports.blind`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from ontology import Ontology
+from reports.aggregate import AGGREGATIONS
+from reports.blind import Blind
+from reports.blocks import Block, figure
+from reports.bootstrap import Resampler
+from reports.detection import detection_figures
+from reports.outcomes import STATES
+
+SEPARATED: Final = "sdri@1"
+"""The metric of a class that sounds and was found."""
+DETECTED: Final = {"map": "average precision", "f1_macro": "F1"}
+"""Figures of a single class: its means over classes are of itself alone."""
+_HEARD: Final = ("scene", "depth", "mid", "truth", "score", "predicted", "spans")
+
+
+class BlindClasses:
+    """The classes that sound in the scenes of one blind board."""
+
+    def __init__(self, blind: Blind) -> None:
+        self._blind = blind
+
+    @cached_property
+    def scenes(self) -> dict[str, tuple[str, ...]]:
+        """By mid: the scenes in which the class sounds, itself or any below it."""
+        there = self._scores.group_by("mid").agg(pl.col("scene").unique().sort())
+        return {str(mid): tuple(scenes) for mid, scenes in there.sort("mid").iter_rows()}
+
+    def separation(self, mid: str) -> dict[str, dict[str, Any]]:
+        """By system: a row of :data:`reports.blocks.FIGURES` but for its names, the mean over scenes where it found it.
+
+        ``measured`` counts these, ``skipped`` those in which it missed the class.
+        """
+        codes = {scene: code for code, scene in enumerate(self._blind.scenes["scene"])}
+        found = {}
+        for (name,), part in sorted(self._by_class[mid,].partition_by("separator", as_dict=True).items()):
+            used = part["value"].to_numpy()
+            block = Block(
+                state=np.where(np.isnan(used), STATES.index("skipped"), STATES.index("measured")),
+                used=used,
+                targets=np.zeros(len(part), dtype=np.int64),
+                scenes=np.array([codes[scene] for scene in part["scene"]], dtype=np.int64),
+                reasons=part["reason"],
+            )
+            found[str(name)] = figure(block, np.zeros(1, dtype=np.int64), AGGREGATIONS["mean"], self._resampler)
+        return found
+
+    def detection(self, mid: str) -> dict[str, dict[str, dict[str, Any]]]:
+        """By tagger or parser, and by figure of :data:`DETECTED`: a row of the table of detection figures.
+
+        Empty for a class that is never right or wrong to detect, and for one that sounds in no scene.
+        """
+        if mid not in self._judged:
+            return {}
+        found = {}
+        for name, system in self._blind.detectors.items():
+            rows = self._judged[mid].filter(pl.col("separator") == system)
+            asked = self._asked(system)
+            figures = detection_figures(
+                rows.select(_HEARD), recordings=self._recordings, seconds=asked, names=(name, mid)
+            )
+            found[name] = {row["figure"]: row for row in figures.iter_rows(named=True) if row["figure"] in DETECTED}
+        return found
+
+    @cached_property
+    def _scores(self) -> pl.DataFrame:
+        """``separator, scene, mid, value, reason`` of each class that sounds; the value is NaN where it was missed."""
+        of_classes = self._blind.scores.filter((pl.col("metric") == SEPARATED) & pl.col("target").is_not_null())
+        named = of_classes.with_columns(mid=pl.col("mids").list.first()).join(self._own_depth, on=["mid", "depth"])
+        value = pl.when(pl.col("status") == "ok").then(pl.col("value")).fill_null(float("nan"))
+        return named.join(self._blind.cells.select("key", "separator", "scene"), on="key").select(
+            "separator", "scene", "mid", value.alias("value"), "reason"
+        )
+
+    @cached_property
+    def _by_class(self) -> Mapping[tuple[Any, ...], pl.DataFrame]:
+        return self._scores.sort("mid", "separator", "scene").partition_by("mid", as_dict=True)
+
+    @cached_property
+    def _judged(self) -> dict[str, pl.DataFrame]:
+        """By mid: what the detectors said, of the classes that sound and are judged in any scene."""
+        systems = list(self._blind.detectors.values())
+        cells = self._blind.cells.filter(pl.col("separator").is_in(systems)).select("key", "separator", "scene")
+        rows = self._blind.detections.join(self._own_depth, on=["mid", "depth"]).join(cells, on="key")
+        sounding = rows.filter(pl.col("truth") == 1).select("mid").unique()
+        parts = rows.join(sounding, on="mid", how="semi").partition_by("mid", as_dict=True)
+        return {str(mid): part for (mid,), part in parts.items()}
+
+    def _asked(self, system: str) -> dict[str, float]:
+        """Length of each scene that a system has a result of."""
+        heard = self._blind.cells.filter((pl.col("separator") == system) & pl.col("status").is_in(["ok", "nan"]))
+        known = self._blind.scenes.select("scene", "seconds").drop_nulls()
+        return dict(known.join(heard, on="scene", how="semi").sort("scene").iter_rows())
+
+    @cached_property
+    def _own_depth(self) -> pl.DataFrame:
+        nodes = list(Ontology.audioset())
+        schema = {"mid": pl.String(), "depth": pl.Int32()}
+        return pl.DataFrame({"mid": [n.mid for n in nodes], "depth": [n.depth for n in nodes]}, schema=schema)
+
+    @cached_property
+    def _recordings(self) -> dict[str, list[str]]:
+        return dict(self._blind.scenes.select("scene", "recordings").iter_rows())
+
+    @cached_property
+    def _resampler(self) -> Resampler:
+        return Resampler.of(list(self._recordings.values()), names=("classes of blind scenes",))

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from ontology import Ontology
+from reports.blind import Blind
+from reports.blind_classes import BlindClasses
+from reports.schema import DETECTIONS, SCENES, SCORES
+
+ONTO = Ontology.audioset()
+DOG, ANIMAL, ABSTRACT = ONTO["Dog"], ONTO["Animal"], ONTO["Human sounds"]
+THERE = tuple(f"scene-{place}" for place in range(8))
+SOUNDING = THERE[:5]
+
+
+def blind() -> Blind:
+    """A dog sounds in five of eight scenes: ``ears+one`` finds it in all, ``ears+two`` in three."""
+    cells, scores, detections = [], [], []
+    for system, found in (("ears+one", 5), ("ears+two", 3)):
+        for place, scene in enumerate(THERE):
+            key = f"{system}/{scene}"
+            cells.append({"key": key, "separator": system, "scene": scene, "status": "ok", "oracle": False})
+            there = scene in SOUNDING
+            for node in (DOG, ANIMAL, ABSTRACT):
+                if there:
+                    missed = place >= found
+                    row = {"key": key, "index": 1000 * node.depth + node.row, "target": node.name, "mids": [node.mid]}
+                    value: dict[str, Any] = {"value": None, "status": "skip", "reason": "missed"}
+                    if not missed:
+                        value = {"value": float(place), "status": "ok", "reason": None}
+                    for depth in (node.depth, node.depth + 1):  # deeper down it may stand again, scored otherwise
+                        far = 100.0 if depth > node.depth and not missed else value["value"]
+                        scores.append(row | value | {"depth": depth, "metric": "sdri@1", "value": far})
+                    scores.append(row | value | {"depth": node.depth, "metric": "sdrg@1"})
+                detections.append({
+                    "key": key, "depth": node.depth, "mid": node.mid, "score": 0.9 if there and place else 0.1,
+                    "truth": None if node is ABSTRACT else int(there), "predicted": there and place > 0,
+                    "spans": [[0.0, 4.0]] if there else [],
+                })  # fmt: skip
+    scenes = [{"scene": scene, "seconds": 10.0, "recordings": [f"of {scene}"]} for scene in THERE]
+    return Blind(
+        pl.DataFrame(cells),
+        pl.DataFrame(scores, schema=SCORES),
+        pl.DataFrame(schema=SCORES),
+        pl.DataFrame(detections, schema=DETECTIONS),
+        pl.DataFrame(scenes, schema=SCENES),
+    )
+
+
+@pytest.fixture(scope="module")
+def classes() -> BlindClasses:
+    return BlindClasses(blind())
+
+
+def test_a_class_sounds_in_the_scenes_that_have_scores_of_it(classes: BlindClasses) -> None:
+    assert classes.scenes == {node.mid: SOUNDING for node in sorted((DOG, ANIMAL, ABSTRACT), key=lambda one: one.mid)}
+
+
+def test_separation_is_the_mean_where_it_was_found_in_the_cut_of_its_own_depth(classes: BlindClasses) -> None:
+    found = classes.separation(DOG.mid)
+    assert (found["ears+one"]["value"], found["ears+one"]["measured"], found["ears+one"]["skipped"]) == (2.0, 5, 0)
+    assert (found["ears+two"]["value"], found["ears+two"]["measured"], found["ears+two"]["skipped"]) == (1.0, 3, 2)
+    assert found["ears+one"]["low"] < 2.0 < found["ears+one"]["high"]
+
+
+def test_a_tagger_stands_once_for_its_systems_with_f1_and_precision_of_the_class_alone(classes: BlindClasses) -> None:
+    found = classes.detection(DOG.mid)
+    assert set(found) == {"ears"}
+    assert found["ears"]["f1_macro"]["value"] == pytest.approx(2 * 4 / (2 * 4 + 0 + 1))
+    assert found["ears"]["map"]["value"] == pytest.approx(4 / 5 + 1 / 5 * 5 / 8)  # one ranks with the three absent
+
+
+def test_a_class_that_is_never_right_or_wrong_has_separation_but_no_detection(classes: BlindClasses) -> None:
+    assert ABSTRACT.restrictions
+    assert classes.detection(ABSTRACT.mid) == {}
+    assert classes.separation(ABSTRACT.mid)["ears+one"]["measured"] == 5

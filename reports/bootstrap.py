@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -64,6 +64,11 @@ class Resampler:
                 weights[row] *= counts[place[recording]]
         return cls(np.ascontiguousarray(weights.T), incidence)
 
+    @classmethod
+    def shared(cls, recordings: Sequence[Sequence[str]], *, names: Iterable[str]) -> Resampler:
+        """As :meth:`of`, drawn once for the boards of several runs on the same scenes."""
+        return _kept(tuple(map(tuple, recordings)), tuple(names))
+
     @cached_property
     def _by_scene(self) -> Counts:
         """The weights as whole numbers, (scenes, draws): those of a scene lie side by side."""
@@ -99,6 +104,11 @@ class Resampler:
         ``figures`` (draws,) are NaN where a draw leaves none; ``scenes`` are the columns of ``weights`` behind it.
         """
         return interval_of(figures, self.recordings(scenes))
+
+
+@lru_cache(maxsize=4)
+def _kept(recordings: tuple[tuple[str, ...], ...], names: tuple[str, ...]) -> Resampler:
+    return Resampler.of(recordings, names=names)
 
 
 def interval_of(figures: Array, recordings: int) -> Interval:

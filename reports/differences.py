@@ -167,7 +167,7 @@ class _Paired:
     @cached_property
     def _resampler(self) -> Resampler:
         recordings = [list(of_scene) for of_scene in self.head.scenes["recordings"]]
-        return Resampler.of(recordings, names=("compare", *_place(self.head)))
+        return Resampler.shared(recordings, names=("compare", *_place(self.head)))
 
     def _verdict(self, found: Mapping[str, Any], better: str) -> str:
         difference, low, high = (found.get(name) for name in ("difference", "low", "high"))

@@ -126,7 +126,7 @@ class Board:
 
     @cached_property
     def _resampler(self) -> Resampler:
-        return Resampler.of(self._recordings, names=self._seed_names("bootstrap"))
+        return Resampler.shared(self._recordings, names=self._seed_names("bootstrap"))
 
     @cached_property
     def _blocks(self) -> dict[tuple[str, str], Block]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from bench import plugins
 from bench.analysis.request import analyze_recording
-from bench.config import RunConfig
+from bench.config import ExcerptsConfig, RunConfig
 from bench.run import run
 from reports.results import Results
 from separators.base import Separator
@@ -61,6 +61,7 @@ def evaluate(
             metrics=tuple(metrics) if metrics is not None else None,
             limit=limit,
             results=folder,
+            excerpts=ExcerptsConfig(of="own" if results is not None else "none"),
             executor={"kind": "inline"},  # type: ignore[arg-type]
         )
         report = run(config)

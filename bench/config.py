@@ -64,7 +64,7 @@ class ExcerptsConfig(_Strict):
     """What is kept to be listened to."""
 
     of: Literal["own", "all", "none"] = "own"
-    scenes: int = Field(default=4, ge=1)
+    scenes: int = Field(default=2, ge=1)
     separators: tuple[str, ...] | None = None
 
     @field_validator("separators", mode="before")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -13,15 +15,18 @@ from leaderboard.context import Site
 from reports.figures import Kind
 from reports.tables import Board
 
+Score = tuple[float | None, str | None, str | None]
+"""A value as a number and as text, or status and reason where there is none."""
+
 
 @dataclass(frozen=True)
-class Score:
-    """One value of one separator, or why there is none."""
+class Person:
+    """A separator as the first cell of its rows shows it."""
 
-    value: float | None
-    text: str | None
-    status: str
-    reason: str | None
+    name: str
+    href: str
+    family: str
+    kind: Kind
 
 
 @dataclass(frozen=True)
@@ -29,10 +34,9 @@ class ScoreRow:
     """One separator on one target of a scene."""
 
     name: str
-    href: str
-    family: str
-    kind: Kind
     scores: tuple[Score, ...]
+    happened: tuple[tuple[str, str], ...]
+    """Status, and reasons in one text, of what is to be said beside the values."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class TargetTable:
     @property
     def particular(self) -> bool:
         """Whether there is anything to say of a row beside its values."""
-        return any(score.reason is not None for _, rows in self.groups for row in rows for score in row.scores)
+        return any(row.happened for _, rows in self.groups for row in rows)
 
 
 @dataclass(frozen=True)
@@ -71,59 +75,82 @@ class Group:
     traceback: str | None
 
 
-def scene_tables(site: Site, board: Board) -> Iterable[tuple[dict[str, Any], list[TargetTable]]]:
-    """Each scene of a board with a table for each of its targets, in the order of the scene."""
-    outcomes = board.outcomes.partition_by("scene", as_dict=True)
-    left_out = board.left_out.partition_by("scene", as_dict=True)
-    order = {metric: place for place, metric in enumerate(board.entry.metrics)}
-    for scene in board.scenes.iter_rows(named=True):
+class SceneTables:
+    """The tables of every scene of a board, made when they are asked for."""
+
+    def __init__(self, site: Site, board: Board) -> None:
+        self._site, self._board = site, board
+        names = board.cells["separator"].unique()
+        self.people = {
+            name: Person(name, site.separator_href(name), site.families[name], site.kind(name)) for name in names
+        }
+        self._order = {metric: place for place, metric in enumerate(board.entry.metrics)}
+
+    @cached_property
+    def _outcomes(self) -> dict[tuple[Any, ...], pl.DataFrame]:
+        columns = ("scene", "index", "target", "separator", "metric", "value", "state", "status", "reason")
+        states = pl.col("state") == "not run"
+        shown = self._board.outcomes.select(columns).with_columns(states)
+        return shown.partition_by("scene", as_dict=True, include_key=False)
+
+    @cached_property
+    def _left_out(self) -> dict[tuple[Any, ...], pl.DataFrame]:
+        return self._board.left_out.partition_by("scene", as_dict=True)
+
+    def of(self, scene: str) -> list[TargetTable]:
+        """A table for each target of a scene, in the order of the scene."""
         tables: dict[int, TargetTable] = {}
-        if (scene["scene"],) in outcomes:
-            for (index,), part in outcomes[scene["scene"],].partition_by("index", as_dict=True).items():
-                tables[int(index)] = _target_table(site, part, order)
-        if (scene["scene"],) in left_out:
-            for row in left_out[scene["scene"],].iter_rows(named=True):
-                bare = TargetTable(row["target"], (), (), (), None)
-                tables[row["index"]] = replace(tables.get(row["index"], bare), left_out=row["reason"])
-        yield scene, [table for _, table in sorted(tables.items())]
+        if (scene,) in self._outcomes:
+            targets: dict[int, list[tuple[Any, ...]]] = {}
+            for index, *row in self._outcomes[scene,].iter_rows():
+                targets.setdefault(index, []).append(tuple(row))
+            tables = {index: self._table(rows) for index, rows in targets.items()}
+        if (scene,) in self._left_out:
+            for told in self._left_out[scene,].iter_rows(named=True):
+                bare = TargetTable(told["target"], (), (), (), None)
+                tables[told["index"]] = replace(tables.get(told["index"], bare), left_out=told["reason"])
+        return [table for _, table in sorted(tables.items())]
 
-
-def _target_table(site: Site, part: pl.DataFrame, order: dict[str, int]) -> TargetTable:
-    metrics = tuple(sorted(part["metric"].unique(), key=lambda metric: (order.get(metric, len(order)), metric)))
-    found = {(row["separator"], row["metric"]): row for row in part.iter_rows(named=True)}
-    units = {metric: site.metric(metric) for metric in metrics}
-
-    def score(separator: str, metric: str) -> Score:
-        row = found[separator, metric]
-        text = numbers.measure(row["value"], units[metric].unit) if row["value"] is not None else None
-        return Score(row["value"], text, row["status"], row["reason"])
-
-    def rank(row: ScoreRow) -> tuple[bool, float, str]:
-        first = row.scores[0].value
-        sign = 1 if units[metrics[0]].better == "lower" else -1
-        return (first is None, sign * (first or 0.0), row.name)
-
-    rows = [
-        ScoreRow(
-            name=name,
-            href=site.separator_href(name),
-            family=site.families[name],
-            kind=site.kind(name),
-            scores=tuple(score(name, metric) for metric in metrics),
+    def _table(self, rows: Sequence[tuple[Any, ...]]) -> TargetTable:
+        """The table of ``target, separator, metric, value, whether not run, status, reason``."""
+        metrics = sorted({row[2] for row in rows}, key=lambda metric: (self._order.get(metric, math.inf), metric))
+        places = {metric: place for place, metric in enumerate(metrics)}
+        units = [self._site.metric(metric).unit for metric in metrics]
+        scores: dict[str, list[Score]] = {}
+        said: dict[str, dict[int, tuple[str, str]]] = {}
+        ran = set()
+        for _, name, metric, value, not_run, status, reason in rows:
+            if name not in scores:
+                scores[name] = [(None, None, None)] * len(metrics)
+            place = places[metric]
+            if value is None:
+                scores[name][place] = None, None, f"{status}: {reason}"
+                said.setdefault(name, {})[place] = status, reason
+            else:
+                scores[name][place] = value, numbers.measure(value, units[place]), None
+            if not not_run:
+                ran.add(name)
+        sign = 1 if self._site.metric(metrics[0]).better == "lower" else -1
+        ranked = sorted(ran, key=lambda name: (scores[name][0][0] is None, sign * (scores[name][0][0] or 0.0), name))
+        groups: dict[Kind, list[ScoreRow]] = {"oracle": [], "system": [], "baseline": []}
+        for name in ranked:
+            person = self.people[name]
+            groups[person.kind].append(ScoreRow(person.name, tuple(scores[name]), _happened(said.get(name, {}))))
+        return TargetTable(
+            label=rows[0][0],
+            metrics=tuple(metrics),
+            groups=tuple((kind, tuple(members)) for kind, members in groups.items() if members),
+            not_run=tuple((name, self.people[name].href) for name in sorted(scores.keys() - ran)),
+            left_out=None,
         )
-        for name in part.filter(pl.col("state") != "not run")["separator"].unique()
-    ]
-    rows.sort(key=rank)
-    kinds: tuple[Kind, ...] = ("oracle", "system", "baseline")
-    groups = tuple((kind, tuple(row for row in rows if row.kind == kind)) for kind in kinds)
-    waiting = sorted({*part["separator"]} - {row.name for row in rows})
-    return TargetTable(
-        label=part["target"][0],
-        metrics=metrics,
-        groups=tuple(group for group in groups if group[1]),
-        not_run=tuple((name, site.separator_href(name)) for name in waiting),
-        left_out=None,
-    )
+
+
+def _happened(said: dict[int, tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Status and reasons, each once, in the order of the columns."""
+    reasons: dict[str, dict[str, None]] = {}
+    for _, (status, reason) in sorted(said.items()):
+        reasons.setdefault(status, {})[reason] = None
+    return tuple((status, "; ".join(found)) for status, found in sorted(reasons.items()))
 
 
 def failures(site: Site, board: Board) -> dict[str, list[Group]]:

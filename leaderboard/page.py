@@ -23,7 +23,9 @@ class Page:
     """Relative to the folder of the site, with forward slashes."""
     content: Callable[[], str | bytes]
     of: tuple[Board, ...] | None
-    """Boards whose results it shows; None where it may show anything."""
+    """Boards whose results it shows, and the runs behind them; None where it may show anything."""
+    shows: str | None = None
+    """The hash of all that it shows, where this is less than its boards; titles, metrics, cards count anyway."""
 
 
 NAVIGATION: Final = (
@@ -62,18 +64,25 @@ class Studio:
         self.environment.filters["web"] = web_address
 
     def page(
-        self, path: str, template: str, values: Callable[[], Mapping[str, Any]], *, of: Sequence[Board] | None
+        self,
+        path: str,
+        template: str,
+        values: Callable[[], Mapping[str, Any]],
+        *,
+        of: Sequence[Board] | None,
+        shows: str | None = None,
     ) -> Page:
         """A page made of ``template``; ``values`` are taken when it is rendered, beside ``root`` and ``path``.
 
-        ``root`` is the way from the page to the folder of the site: ``""``, ``"../"`` and so on.
+        ``root`` is the way from the page to the folder of the site: ``""``, ``"../"`` and so on; ``of`` and ``shows``
+        are those of :class:`Page`.
         """
 
         def content() -> str:
             root = "../" * path.count("/")
             return self.environment.get_template(template).render(root=root, path=path, **values())
 
-        return Page(path, content, None if of is None else tuple(of))
+        return Page(path, content, None if of is None else tuple(of), shows)
 
     @cached_property
     def overall(self) -> dict[str, rankings.Table]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from leaderboard.context import read
+from leaderboard.fingerprints import Fingerprints
 from leaderboard.folder import SiteFolder
 from leaderboard.page import PageModule, Studio
 from leaderboard.pages import about, background, classes, compare, datasets, history, overview, scenes, separators
@@ -35,9 +36,9 @@ def build(
 ) -> Path:
     """Build the site of a results folder in ``out`` and return the path of its ``index.html``.
 
-    The same results give the same bytes. Only files that differ are written; what an earlier build left and this one
-    does not make is dropped; other files in ``out`` stay. Where a recording was analysed into ``out/scene``, the index
-    links to its page.
+    The same results give the same bytes. Only pages are made that may differ from those of the last build, and only
+    files that do differ are written; what an earlier build left and this one does not make is dropped; other files in
+    ``out`` stay. Where a recording was analysed into ``out/scene``, the index links to its page.
 
     Args:
         results: the results folder.
@@ -52,10 +53,13 @@ def build(
     """
     folder = SiteFolder(out)
     site = read(Results(results), run=run, title=title)
+    fingerprints = Fingerprints(site, base_url=base_url)
     studio = Studio(site, folder.folder, base_url=base_url)
     for pages in _PAGES:
         for page in pages(studio):
-            folder.add(page.path, page.content())
+            made_of = fingerprints.page(page)
+            if not folder.keeps(page.path, made_of):
+                folder.add(page.path, page.content(), made_of=made_of)
     for file in sorted(resources.files("leaderboard").joinpath("static", "site").iterdir(), key=lambda file: file.name):
         folder.add(f"static/{file.name}", file.read_bytes())
     folder.write()

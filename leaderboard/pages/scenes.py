@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import cache
+from typing import Any, Final
+
+from markupsafe import Markup
 
 from leaderboard import details
-from leaderboard.listening import listening
+from leaderboard.fingerprints import by_scene, digest
+from leaderboard.listening import Heard, heard, listening
 from leaderboard.listening_files import listening_files
 from leaderboard.page import Page, Studio
 from reports.tables import Board
+
+_ROOT: Final = "../../"
+"""The way from the page of a scene to the folder of the site."""
 
 
 def pages(studio: Studio) -> Iterator[Page]:
@@ -20,19 +27,38 @@ def pages(studio: Studio) -> Iterator[Page]:
 
 
 def _of_board(studio: Studio, board: Board) -> Iterator[Page]:
-    names = list(board.scenes["scene"])
-    for place, (scene, targets) in enumerate(details.scene_tables(studio.site, board)):
+    site, tables, hashes = studio.site, details.SceneTables(studio.site, board), by_scene(board)
+    scenes = board.scenes.to_dicts()
+    names = [scene["scene"] for scene in scenes]
+
+    @cache
+    def heads() -> dict[str, Markup]:
+        macros: Any = studio.environment.get_template("macros.html").module
+        return {name: macros.name(person, _ROOT, None, "reference") for name, person in tables.people.items()}
+
+    around = zip([None, *names], scenes, [*names[1:], None], strict=False)
+    for former, scene, following in around:
 
         def values(
-            place: int = place, scene: dict[str, Any] = scene, targets: list[details.TargetTable] = targets
+            former: str | None = former, scene: dict[str, Any] = scene, following: str | None = following
         ) -> dict[str, Any]:
             return {
                 "board": board,
                 "scene": scene,
-                "targets": targets,
-                "listening": listening(studio.site, board, scene),
-                "former": names[place - 1] if place else None,
-                "following": names[place + 1] if place + 1 < len(names) else None,
+                "people": tables.people,
+                "heads": heads(),
+                "targets": tables.of(scene["scene"]),
+                "listening": listening(site, board, scene),
+                "former": former,
+                "following": following,
             }
 
-        yield studio.page(studio.site.scene_href(board, scene["scene"]), "scene.html", values, of=[board])
+        found = heard(site, board, scene["scene"], scene["content"])
+        shows = digest(hashes[scene["scene"]], site.board_name(board), "" if found is None else _told(found))
+        yield studio.page(site.scene_href(board, scene["scene"]), "scene.html", values, of=[board], shows=shows)
+
+
+def _told(found: Heard) -> str:
+    """All that a page shows of what can be heard."""
+    pictures = [found.file(sound.picture, "png") is not None for sound in found.sounds()]
+    return repr((found.address, found.excerpt, found.cells, pictures))

@@ -109,6 +109,10 @@ def axe() -> str:
     return (Path(package.origin).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
+REPEATED = {"exclude": [["tbody tr:nth-of-type(n+9)"]]}
+"""Rows of the same markup as those before them, which cost time alone."""
+
+
 def findings(page: Page, axe: str, options: dict[str, Any]) -> list[str]:
     """What axe-core finds that is serious or critical."""
     page.evaluate(axe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 import re
 import time
 from collections.abc import Callable
@@ -279,6 +280,18 @@ def test_harm_is_refused_with_its_file_named(tmp_path: Path, harm: Callable[[Pat
     harm(folder)
     problems = found(folder)
     assert any(re.match(expected, problem) for problem in problems), problems
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_part_with_wrong_bytes_never_stops_the_look(tmp_path: Path, seed: int) -> None:
+    folder, choose = write(tmp_path / "mine"), random.Random(seed)
+    for kind in ("cells", "scores", "runs", "scenes"):
+        path = a_file(folder, kind)
+        content = bytearray(path.read_bytes())
+        for _ in range(4):
+            content[choose.randrange(4, len(content) - 4)] = choose.randrange(256)
+        path.write_bytes(content)
+    assert validate(folder, against=None, tolerance=0).files == 9
 
 
 def test_names_are_shown_and_not_obeyed_by_a_terminal(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ function countOf(view) {
       const counted = view.systems.length ? view.systems : view.rows;
       const shown = counted.filter((row) => !row.hidden).length;
       const kept = view.rows.length - counted.length;
-      const what = view.systems.length ? "systems" : "rows";
+      const what = (view.systems.length ? "system" : "row") + (counted.length === 1 ? "" : "s");
       const told = `${shown} of ${counted.length} ${what} shown${kept ? `, and ${kept} for reference` : ""}`;
       if (status.textContent !== told) status.textContent = told;
     });
@@ -193,7 +193,7 @@ document.addEventListener("pointerdown", (event) => {
 });
 
 function checkbox(label, aside, isOn, set) {
-  const input = make("input", { type: "checkbox", value: label });
+  const input = make("input", { type: "checkbox", value: label, autocomplete: "off" });
   input.addEventListener("change", () => address.change((state) => set(state, input.checked)));
   address.follow((state) => (input.checked = isOn(state)));
   return make("label", {}, input, make("span", {}, label), make("span", { className: "aside" }, aside));

@@ -168,7 +168,7 @@ def heat(view: View) -> Plate:
     return Plate(
         "heat",
         "Class by separator",
-        f"{view.axis}, {view.within}; the better the darker. Hatched: "
+        f"{view.axis}, {view.within}; the stronger the shade, the better. Hatched: "
         f"no value, for the reason that the table by {view.what} gives. Sorted by {leader}."
         f"{chosen.words}{targets.words}",
         heat_drawing(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from reports.figures.canvas import ACCENT, GROUND, INK, LETTER, MUTED, RULE, Drawing, Sheet, axes_of, fitted, shown
-from reports.figures.marks import Kind, colour_of, name_rows, spanning
+from reports.figures.marks import Kind, colour_of, name_rows, point_cloud, spanning
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,8 @@ _REACH: Final = 1.5
 _WIDE, _NARROW, _MANY = 11.0, 8.0, 14
 """Width of a panel in ems at which it can be read with ease, and at all: of more rows than this, panels are narrow so
 that all fit beside each other."""
+_GRAINS: Final = 200
+"""Places of outliers on the scale: more could not be told apart, and there may be thousands of scenes."""
 _LOOKS: Final[dict[Kind, dict[str, str]]] = {
     "system": {"facecolor": ACCENT, "linestyle": "-"},
     "baseline": {"facecolor": GROUND, "linestyle": "-"},
@@ -145,12 +147,13 @@ def _draw(
                            zorder=2.2)
         )  # fmt: skip
         axes.add_collection(LineCollection(medians, colors=colour, linewidths=0.2 * sheet.size, zorder=3))
-        points = [(value, place) for place, box in placed for value in box.outliers]
-        for marker, chosen in (
-            (".", [(x, y) for x, y in points if low <= x <= high]),
-            ("<", [(low, y) for x, y in points if x < low]),
-            (">", [(high, y) for x, y in points if x > high]),
+        grain = (high - low) / _GRAINS
+        points = {(round(value / grain) * grain, place) for place, box in placed for value in box.outliers}
+        inside = sorted((x, y) for x, y in points if low <= x <= high)
+        point_cloud(axes, inside, colour=colour, size=0.22 * sheet.size, alpha=1.0)
+        for marker, edge, rows in (
+            ("<", low, sorted({y for x, y in points if x < low})),
+            (">", high, sorted({y for x, y in points if x > high})),
         ):
-            if chosen:
-                xs, ys = zip(*dict.fromkeys(chosen), strict=True)
-                axes.plot(xs, ys, linestyle="", marker=marker, color=colour, markersize=0.3 * sheet.size, mew=0)
+            triangle: dict[str, Any] = {"color": colour, "markersize": 0.35 * sheet.size, "markeredgewidth": 0.0}
+            axes.plot([edge] * len(rows), rows, linestyle="", marker=marker, **triangle)

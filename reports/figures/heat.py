@@ -43,7 +43,7 @@ def heat_drawing(
     title: str,
     description: str,
 ) -> Drawing:
-    """A cell for each of ``rows`` and ``columns``, the better the darker, one without value hatched.
+    """A cell for each of ``rows`` and ``columns``, the better the stronger its shade, one without value hatched.
 
     ``cells`` are (rows, columns). Where values lie on both sides of zero the lightest step is all that is not above it,
     and its texts have the sign. Values are written where the cells are wide enough for them.

@@ -13,7 +13,7 @@ _MARK: Final = 0.35
 """Half the width of a mark in ems."""
 _NEEDED: Final = (0.9, 0.0, -0.9, 1.8, -1.8, 2.7, -2.7, 3.6, -3.6)
 """How far up or down the name of a mark on a line may move, in ems; above it, as a rule, the line does not run."""
-_WANTED: Final = (0.0, 0.9, -0.9)
+_WANTED: Final = (0.0, 0.9, -0.9, 1.8, -1.8)
 
 Rectangle = tuple[float, float, float, float]
 

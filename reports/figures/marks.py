@@ -49,6 +49,17 @@ def style_of(kind: Kind, *, size: float, marker: str | None = None) -> dict[str,
     }
 
 
+def point_cloud(axes: Axes, points: Sequence[tuple[float, float]], *, colour: str, size: float, alpha: float) -> None:
+    """Round points, ``size`` points wide, as one path: a tenth of the bytes of as many marks."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    if points:
+        path = Path([point for point in points for _ in range(2)], [Path.MOVETO, Path.LINETO] * len(points))
+        look: dict[str, Any] = {"edgecolor": colour, "facecolor": "none", "linewidth": size, "alpha": alpha}
+        axes.add_patch(PathPatch(path, capstyle="round", **look))
+
+
 def spanning(low: float, high: float) -> tuple[float, float]:
     """The limits, made wider where they are closer than what an axis spans at least."""
     middle = (low + high) / 2

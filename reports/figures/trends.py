@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reports.figures.canvas import INK, MUTED, RULE, Drawing, Sheet, axes_of, fitted, shown
-from reports.figures.marks import Kind, colour_of, spanning, style_of
+from reports.figures.marks import Kind, colour_of, point_cloud, spanning, style_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,10 @@ def trend_drawing(clouds: Sequence[Cloud], *, across: str, axis: str, title: str
             if place % columns:
                 axes.tick_params(axis="y", labelleft=False, length=0)
             axes.tick_params(axis="x", labelbottom=place + columns >= len(clouds))
-            _marks(axes, cloud, sheet)
+            point_cloud(axes, cloud.marks, colour=MUTED, size=0.28 * sheet.size, alpha=0.6)
+            if cloud.marks:
+                axes.update_datalim(cloud.marks)
+                axes.autoscale_view()
             _trend(axes, cloud, sheet)
         axes = grid[0]
         axes.set_xlim(*spanning(*axes.get_xlim()))
@@ -65,22 +68,6 @@ def trend_drawing(clouds: Sequence[Cloud], *, across: str, axis: str, title: str
         figure.supylabel(axis, color=MUTED, fontsize=sheet.size)
 
     return Drawing(title, description, paint)
-
-
-def _marks(axes: Axes, cloud: Cloud, sheet: Sheet) -> None:
-    """All marks as one path of points with round caps: a tenth of the size of as many symbols."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    if not cloud.marks:
-        return
-    vertices = [mark for mark in cloud.marks for _ in range(2)]
-    path = Path(vertices, [Path.MOVETO, Path.LINETO] * len(cloud.marks))
-    axes.add_patch(
-        PathPatch(path, edgecolor=MUTED, facecolor="none", alpha=0.6, capstyle="round", linewidth=0.28 * sheet.size)
-    )
-    axes.update_datalim(cloud.marks)
-    axes.autoscale_view()
 
 
 def _trend(axes: Axes, cloud: Cloud, sheet: Sheet) -> None:

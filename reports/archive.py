@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import polars as pl
@@ -47,6 +49,14 @@ class Archive:
         self._tables = _Tables(results, manifests)
         self.manifests = self._tables.manifests
         self.board = lru_cache(maxsize=_AT_HAND)(self._board)
+
+    @property
+    def state(self) -> str:
+        """A hash that changes when anything does that was written of the runs: cells, keys, scores or manifests."""
+        said = [manifest.model_dump(mode="json") for manifest in self.manifests.values()]
+        cells = [[run, sorted(self.places(run).items())] for run in self.manifests]
+        scenes = int(self._tables.scenes.hash_rows().sum())
+        return hashlib.sha256(json.dumps([said, cells, scenes], sort_keys=True).encode()).hexdigest()
 
     def places(self, run: str) -> dict[Place, int]:
         """The boards of a run, each with a number that changes when one of its cells, keys or scores does."""
@@ -111,14 +121,18 @@ class _Tables:
     """Every row of a folder, before the newest of each key is chosen."""
 
     def __init__(self, results: Results, manifests: Sequence[Manifest]) -> None:
-        raw = _Raw(results.folder)
+        raw = self._raw = _Raw(results.folder)
         self.folder = results.folder
         self.manifests = {manifest.run: manifest for manifest in manifests}
         self.entries = {run: results.entries(run) for run in self.manifests}
-        self.cells, self.scores, self.scenes = raw.cells_of_all_runs(), raw.scores_of_all_runs(), results.scenes()
+        self.cells, self.scenes = raw.cells_of_all_runs(), results.scenes()
         self._began = {run: raw.began(run) for run in self.manifests}
         self._of_place: dict[Place, tuple[pl.DataFrame, pl.DataFrame]] = {}
-        self._marked = self._find_marked()
+
+    @cached_property
+    def scores(self) -> pl.DataFrame:
+        """Of all runs: most of what is read, and of no use to those who ask for :meth:`Archive.state` alone."""
+        return self._raw.scores_of_all_runs()
 
     def left_by(self, run: str, cells: pl.DataFrame) -> pl.DataFrame:
         """Those of ``cells`` that were there when a run had ended."""
@@ -136,7 +150,8 @@ class _Tables:
         """Entries of any run whose scores call a target of a place absent or trivial: this holds for every run."""
         return _at(self._marked, place)
 
-    def _find_marked(self) -> pl.DataFrame:
+    @cached_property
+    def _marked(self) -> pl.DataFrame:
         entries = pl.concat([pl.DataFrame(schema=ENTRIES), *self.entries.values()]).unique(maintain_order=True)
         rows = score_rows(entries, self.scores.filter(pl.col("status") == "skip"))
         return entries.join(rows.filter(pl.col("left_out").is_not_null()), on="key", how="semi")

@@ -16,7 +16,6 @@ import polars as pl
 from reports.aggregate import column_depth, parse_column
 from reports.archive import Archive, Place
 from reports.figures.marks import Kind
-from reports.results import Results
 from reports.schema import Manifest
 from reports.tables import RANKED_COVERAGE, Board
 
@@ -120,16 +119,15 @@ class History:
         return tuple(column for column in found if column in there)
 
 
-def history(results: Results, manifests: Sequence[Manifest], *, known: Sequence[Board] = ()) -> History:
-    """Look back on ``manifests``, runs of ``results``, the oldest first.
+def history(archive: Archive, *, known: Sequence[Board] = ()) -> History:
+    """Look back on the runs of an archive.
 
-    The folder is read once. A board whose cells are those of the run before it is not made again, nor is a figure
-    computed again whose scores are those of a run before, or of ``known``: boards whose figures are at hand.
+    A board whose cells are those of the run before it is not made again, nor is a figure computed again whose scores
+    are those of a run before, or of ``known``: boards whose figures are at hand.
 
     Raises:
         ResultsError: the folder cannot be read.
     """
-    archive = Archive(results, manifests)
     readers: dict[Place, _Reader] = {}
     for board in known:
         place = (board.dataset, board.split, board.protocol)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from leaderboard import numbers
@@ -15,7 +15,7 @@ from leaderboard.history_chart import HEIGHT, WIDTH, Chart, chart, span_of
 from leaderboard.page import Page, Studio
 from leaderboard.paths import slug
 from leaderboard.story import MARKS, TITLES, tell
-from reports.archive import Place
+from reports.archive import Archive, Place
 from reports.changes import Course
 from reports.event import EventKind
 from reports.events import Chronicle, chronicle
@@ -30,11 +30,25 @@ def pages(studio: Studio) -> Iterator[Page]:
     if len(manifests) < 2:
         yield studio.page("history.html", "history_none.html", dict, of=None)
         return
-    view = _View(studio, chronicle(history(site.results, site.manifests, known=site.boards), site.metrics))
-    yield studio.page("history.html", "history.html", view.overview, of=None)
-    for separator in view.separators:
-        yield studio.page(_href(separator), "history_separator.html", partial(view.separator, separator), of=None)
-    yield Page(FEED, partial(atom, view.told, manifests, title=site.title, base_url=studio.base_url), None)
+    archive = Archive(site.results, site.manifests)
+    state = archive.state
+
+    @cache
+    def view() -> _View:
+        return _View(studio, chronicle(history(archive, known=site.boards), site.metrics))
+
+    def feed() -> bytes:
+        return atom(view().told, manifests, title=site.title, base_url=studio.base_url)
+
+    yield studio.page("history.html", "history.html", lambda: view().overview(), of=None, shows=state)
+    for separator in sorted(site.families):
+        values = partial(_of_separator, view, separator)
+        yield studio.page(_href(separator), "history_separator.html", values, of=None, shows=state)
+    yield Page(FEED, feed, None, state)
+
+
+def _of_separator(view: Callable[[], _View], separator: str) -> dict[str, Any]:
+    return view().separator(separator)
 
 
 def _href(separator: str) -> str:
@@ -83,11 +97,6 @@ class _View:
         for course in sorted(told.courses, key=lambda one: order[one.series.points[-1].run]):
             series = course.series
             self._courses.setdefault((series.place, series.separator, series.column), []).append(course)
-
-    @property
-    def separators(self) -> list[str]:
-        """Those that any shown board has figures of."""
-        return sorted({separator for place, separator, _ in self._courses if place in self.boards})
 
     def overview(self) -> dict[str, Any]:
         """For the page of all boards."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from reports.archive import Archive
 from reports.changes import paired
 from reports.compare import State, compare
 from reports.event import Event
@@ -23,13 +24,12 @@ BASE = {"mixture": System(0.0, family="baseline"), "a": System(5.0)}
 
 
 def told(folder: Path) -> Chronicle:
-    results = Results(folder)
-    return chronicle(history(results, results.runs()), results.metrics())
+    return chronicle(seen(folder), Results(folder).metrics())
 
 
 def seen(folder: Path) -> History:
     results = Results(folder)
-    return history(results, results.runs())
+    return history(Archive(results, results.runs()))
 
 
 def of(found: History, separator: str = "a", column: str = SDRI) -> list[Series]:
@@ -231,9 +231,8 @@ def test_separators_are_held_against_each_other_across_runs(tmp_path: Path) -> N
     nights = Nights(tmp_path)
     nights.write(0, BASE)
     nights.write(1, BASE | {"b": System(6.0)})
-    results = Results(tmp_path)
-    found = history(results, results.runs())
-    row = paired(found.archive, PLACE, SDRI, ("night-000", "a"), ("night-001", "b"), results.metrics())
+    archive, metrics = seen(tmp_path).archive, Results(tmp_path).metrics()
+    row = paired(archive, PLACE, SDRI, ("night-000", "a"), ("night-001", "b"), metrics)
     assert row["verdict"] == "better"
     assert row["difference"] == pytest.approx(1.0, abs=0.1)
     assert row["pairs"] == 20
@@ -255,3 +254,17 @@ def test_one_run_has_a_history_without_events(tmp_path: Path) -> None:
     found = told(tmp_path)
     assert found.events == ()
     assert all(len(series.points) == 1 for series in found.history.series)
+
+
+def test_the_state_changes_with_every_run_and_is_the_same_for_equal_folders(tmp_path: Path) -> None:
+    def state(folder: Path) -> str:
+        results = Results(folder)
+        return Archive(results, results.runs()).state
+
+    nights = Nights(tmp_path)
+    states = []
+    for day in range(3):
+        nights.write(day, BASE)
+        states.append(state(tmp_path))
+        assert state(tmp_path) == states[-1]
+    assert len({*states}) == 3

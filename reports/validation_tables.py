@@ -136,16 +136,16 @@ def _rules(kind: str) -> Iterator[_Bad]:
         elif isinstance(dtype, pl.List):
             yield from _odd_list(name, dtype)
         elif dtype.is_float():
-            yield ~column.is_finite(), pl.format("{} is {}, which is no number", pl.lit(name), name)
+            yield ~column.is_finite(), pl.format(f"{name} is {{}}, which is no number", name)
         if name in _NOT_NEGATIVE:
-            yield column < 0, pl.format("{} is {}, under zero", pl.lit(name), name)
+            yield column < 0, pl.format(f"{name} is {{}}, under zero", name)
         if name in _SHARES:
-            yield ~column.is_between(0, 1), pl.format("{} is {}, not from 0 to 1", pl.lit(name), name)
+            yield ~column.is_between(0, 1), pl.format(f"{name} is {{}}, not from 0 to 1", name)
         if name == "written_at":
             latest = time.time() + AHEAD.total_seconds()
             yield column > latest, "written_at lies in the future: it would stand above every later result"
         if name == "status":
-            among = pl.format("status '{}' is none of {}", name, pl.lit(", ".join(STATUSES)))
+            among = pl.format(f"status '{{}}' is none of {', '.join(STATUSES)}", name)
             yield ~column.is_in(list(STATUSES)), among
     if kind == "scores":
         ok, value = pl.col("status") == "ok", pl.col("value")
@@ -184,7 +184,7 @@ def _odd_list(name: str, dtype: pl.List) -> Iterator[_Bad]:
 def _found(table: pl.DataFrame, bad: pl.Expr, said: pl.Expr | str) -> Iterator[tuple[str, int | None, str]]:
     """Rows that are bad, the first ones of each file by number."""
     message = pl.lit(said) if isinstance(said, str) else said
-    rows = table.lazy().filter(bad.fill_null(False)).select("file", "row", said=message).collect()
+    rows = table.filter(bad.fill_null(False)).rechunk().select("file", "row", said=message)
     for (file,), part in rows.group_by("file", maintain_order=True):
         named = part.head(NAMED)
         for row, text in named.select("row", "said").iter_rows():
@@ -221,7 +221,7 @@ def _check_parts(tables: Tables, report: Report) -> None:
     for kind, counted in (("scores", "score_rows"), ("detections", "detection_rows")):
         rows: pl.DataFrame = getattr(tables, kind)
         stray = rows.join(tables.cells, on=["part", "key"], how="anti").unique("file", maintain_order=True)
-        report.extend(_found(stray, pl.lit(True), pl.format("{} of key {} without their cell", pl.lit(kind), "key")))
+        report.extend(_found(stray, pl.lit(True), pl.format(f"{kind} of key {{}} without their cell", "key")))
         there = rows.unique(rows.columns[:-2]).group_by("part", "key").len("there")
         short = tables.cells.join(there, on=["part", "key"], how="left").with_columns(pl.col("there").fill_null(0))
         said = pl.format(f"says that it has {{}} rows of {kind}, and {{}} are there", counted, "there")

@@ -10,12 +10,12 @@ from ontology import Node, Ontology
 from ontology.forest import Place, forest
 
 WIDTHS: Final = (168.0, 168.0, 176.0, 176.0, 152.0, 120.0)
-"""Width of the column of each level, in units of the drawing, of which a letter is about six wide."""
+"""Width of the column of each level, in units of the drawing, of which a letter is about six and a half wide."""
 WIDTH: Final = sum(WIDTHS)
 _LINE: Final = 11.0
 """Height that a label needs."""
-_LETTER: Final = 5.9
-"""Width of a letter of a label, on the wide side of the mean of common sans-serif faces at 11 units."""
+_LETTER: Final = 6.4
+"""Width of a letter of a label, that of a wide sans-serif face (DejaVu Sans) at 10.5 units."""
 _PADDING: Final = 4.0
 _SHORTEST: Final = 6
 """Letters that must be left of a name that is cut off."""

@@ -27,6 +27,7 @@ from bench.commands_query import query
 from bench.commands_results import export, power
 from bench.commands_train import train
 from bench.import_options import IMPORT_HELP, import_options, reading_of
+from bench.run_help import RUN_HELP
 from bench.user_input import DATASET_OPTION, DEFAULT_RESULTS, LOG_WIDTH, SHOWN, UserError, dataset_options
 
 if TYPE_CHECKING:
@@ -115,40 +116,7 @@ def demo(out: Path, workers: int | None) -> None:
         raise click.exceptions.Exit(2)
 
 
-_RUN_HELP: Final = """Run separators on data sets; OVERRIDES are NAME=VALUE in Hydra's grammar.
-
-\b
-  stemtree run 'separators=[hpss,my_pkg:MySeparator]' 'datasets=[musdb18]' data.musdb18=PATH
-  stemtree run suite=demo options.hpss.kernel=17 limit=10 dry_run=true
-
-\b
-  separators, datasets   names (see `stemtree list`), or module:object; `mini` is the embedded data
-  suite                  a list of both: demo, primitives, scenes, listening
-  protocol               query (default): the classes are known; scene: blind scenes, of which only the mixture is given
-  taggers, parsers       of blind scenes: each tagger with each separator is a system, 'nmf>hpss' are two in order of
-                         preference; parsers are systems by themselves
-  detect.threshold       when a class is active in a blind scene, where the tagger has no calibrated threshold of it;
-                         more settings in detect
-  scenes.count, scenes.seed, scenes.manifest   which blind scenes
-  data.NAME, data.root   where the data sets lie
-  options.NAME.OPTION    options of a separator or data set; of module:object, NAME is the object's
-  metrics                ids such as sdri@1; each data set's own unless said
-  limit                  at most so many scenes of each data set
-  dry_run                count the cells and estimate the time, run nothing
-  run, results           name of the run, folder of the results
-  executor               pool (default) or inline; executor.workers=N
-  limits.seconds, limits.memory_gb   what one cell may use
-  retry                  statuses to run again: error, timeout, oom, skip, nan
-  estimates              keep: cache the separated audio
-  excerpts               own (default): keep what can be listened to of the embedded data; all: of every data set, where
-                         the licences are yours to see to; none. More in excerpts.scenes, excerpts.separators
-  seed, device           of every cell
-
-Every setting and its default: bench/conf/config.yaml.
-"""
-
-
-@main.command(context_settings={"ignore_unknown_options": True}, help=_RUN_HELP)
+@main.command(context_settings={"ignore_unknown_options": True}, help=RUN_HELP)
 @click.argument("overrides", nargs=-1)
 def run(overrides: tuple[str, ...]) -> None:
     """Run separators on data sets."""

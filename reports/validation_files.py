@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 
 from pydantic import BaseModel, ValidationError
 
+from reports.excerpts import SCENE_FILE, CellExcerpt, SceneExcerpt
 from reports.findings import Report
 from reports.parts import first_line
 from reports.results import file_name
@@ -149,6 +150,8 @@ def _read_text(folder: Path, path: str, texts: Texts, report: Report) -> None:
             report.add(path, f"id {said!r} is not the name of the file")
         elif entry is not None:
             texts.metrics[said] = entry
+    elif kind == "audio":
+        _model(SceneExcerpt if path.endswith(f"/{SCENE_FILE}") else CellExcerpt, path, described, report)
     elif kind == "cards":
         said = described.get("name")
         if not isinstance(said, str) or file_name(said) != stem:

@@ -178,6 +178,13 @@ def estimates(folder: Path) -> None:
     (folder / "audio" / "estimates" / "ab" / "0.wav").write_bytes(b"RIFF")
 
 
+def no_excerpt(folder: Path) -> None:
+    place = folder / "audio" / "excerpts" / "songs" / "a-0123456789abcdef"
+    place.mkdir(parents=True)
+    (place / "scene.json").write_text('{"licence": "CC0"}')
+    (place / f"{'0' * 16}.flac").write_bytes(b"RIFF")
+
+
 def a_link(folder: Path) -> None:
     (folder / "cards" / "other.json").symlink_to("/etc/hostname")
 
@@ -258,6 +265,8 @@ def change(folder: Path, how: Callable[[dict[str, Any]], None]) -> None:
         (a_program, "cells/run.sh: does not belong to a results folder; take it out"),
         (a_hidden_file, r"cells/\.0+\.parquet\.partial: does not belong .*hidden"),
         (estimates, "audio/estimates/ab/0.wav: does not belong .*cached estimates"),
+        (no_excerpt, "audio/excerpts/songs/a-0123456789abcdef/scene.json: dataset: Field required"),
+        (no_excerpt, "audio/excerpts/songs/a-0123456789abcdef/0+.flac: is no FLAC file"),
         (a_link, "cards/other.json: is a link"),
         (a_linked_folder, "detections: is a link"),
         (no_json, "cards/hpss.json: cannot be read as JSON"),

@@ -6,15 +6,18 @@ import gzip
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from leaderboard import rankings
 from leaderboard.cards import UNDECLARED, Card, licences, training_data
 from leaderboard.context import read
 from leaderboard.lineage import seen_in_training
+from leaderboard.overall_table import sections
 from leaderboard.page import Studio
 from leaderboard.pages import overview
 from reports.results import Results
@@ -170,6 +173,24 @@ def test_a_separator_trained_on_a_data_set_is_flagged_beside_its_figures_there_a
 def test_data_sets_of_one_protocol_share_a_table_without_a_heading(index: str) -> None:
     assert index.count("<table") == 1
     assert re.findall(r'<h2 id="([^"]*)"', index) == ["data-sets"]
+
+
+def test_blind_data_sets_have_a_table_of_their_own_whose_oracles_are_told_an_answer(
+    make_writer: Callable[..., Any], tmp_path: Path
+) -> None:
+    writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0), "irm": ("oracle", 9.0)})
+    for name in ("told", "unheard"):
+        writer.dataset(name, {f"{name}-{n}": (("x",), (f"{name}-{n}",)) for n in range(3)}, title=name)
+    site = read(Results(writer.finish()), run=None, title="Site")
+    tables = [(board, rankings.overall(site, board)) for board in site.boards]
+    blind: Any = object()  # what else a board of blind scenes has is not for this table
+    tables[1] = (replace(tables[1][0], blind=blind), tables[1][1])
+    query, scene = sections(site, tables)
+    assert [head.title for head in query.heads] == ["told"]
+    assert [head.title for head in scene.heads] == ["unheard"]
+    assert scene.blind
+    assert [heading for _, heading, _ in query.groups] == [rankings.ORACLES, rankings.BASELINES]
+    assert [heading for _, heading, _ in scene.groups] == [rankings.TOLD, rankings.BASELINES]
 
 
 def test_the_first_load_with_fifty_separators_and_eight_data_sets_stays_in_its_budget(

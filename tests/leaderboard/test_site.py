@@ -430,7 +430,7 @@ def test_what_never_ran_stands_apart_and_is_no_failure(site: Path) -> None:
 
 def test_separators_on_a_part_of_the_scenes_are_compared_on_that_part(site: Path) -> None:
     page = (site / "datasets/musdb18.html").read_text(encoding="utf-8")
-    shared = page[page.index('id="shared"') : page.index('id="targets"')]
+    shared = page[page.index('id="shared"') : page.index('id="scenes"')]
     after = shared[shared.index("all targets, on 2 of 10 scenes") :]
     table = re.findall(r"<table.*?</table>", after, flags=re.DOTALL)[0]
     for separator in ("hasty", "crashing", "mixture", "irm"):

@@ -64,8 +64,7 @@ class Shade:
 def pages(studio: Studio) -> Iterator[Page]:
     """The tree, the scores by depth, and a page per class with results."""
     atlas = Atlas(studio.site)
-    blind = [board for board in studio.site.boards if board.blind]
-    yield studio.page("classes.html", "classes.html", partial(_index, atlas), of=[*atlas.boards, *blind])
+    yield studio.page("classes.html", "classes.html", partial(_index, atlas), of=atlas.site.boards)
     if atlas.boards:
         yield studio.page("depths.html", "depths.html", partial(_depths, atlas), of=atlas.boards)
     for node in atlas.nodes:

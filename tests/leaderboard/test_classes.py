@@ -131,6 +131,13 @@ def test_only_classes_with_results_have_pages_and_can_be_reached_by_keyboard(pag
     assert set(re.findall(r'<a href="([^"]+)" aria-label="[^"]+"', rest)) == linked
 
 
+def test_a_page_names_the_boards_that_it_shows(site: Site, tmp_path: Path) -> None:
+    named = {page.path: [board.dataset for board in page.of or ()] for page in classes.pages(Studio(site, tmp_path))}
+    assert named["classes.html"] == named["depths.html"] == named["classes/music.html"] == ["bells", "stems"]
+    assert named["classes/singing.html"] == ["stems"]
+    assert named["classes/organ.html"] == ["bells"]
+
+
 def test_targets_that_are_no_class_stand_in_a_list_of_their_own(pages: dict[str, str]) -> None:
     assert "stems : other" in text(pages["classes.html"]).partition("Targets that are no class")[2]
 

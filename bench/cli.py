@@ -357,12 +357,8 @@ def _say_report(report: RunReport, folder: Path) -> None:
     counts = ", ".join(f"{count} {status}" for status, count in sorted(report.counts.items()))
     if not report.dry:
         click.echo(f"{report.cells} cells: {counts}; {report.reused} reused; run {report.run} in {folder}")
-        if report.unheard:
-            click.echo(
-                f"no listening excerpt of {report.unheard} cells, which were done and kept no estimates; "
-                "a new results folder has them, and excerpts=none wants none",
-                err=True,
-            )
+        for remark in report.remarks:
+            click.echo(f"stemtree: {remark}", err=True)
         return
     if report.seconds_left is None:
         time = "no estimate of time: none of these separators has run here yet"

@@ -130,10 +130,21 @@ def write_estimates(job: Job, estimates: torch.Tensor, references: torch.Tensor,
     _write_text(cell_file(stretch.folder, job.key), said.model_dump_json(indent=1))
 
 
-def finish(plan: Plan) -> int:
-    """Cut what cells of earlier runs kept, draw what has no picture yet, and count cells without an excerpt.
+def licence_remarks(plan: Plan, opened: Sequence[OpenedDataset]) -> list[str]:
+    """One line for each data set of others whose sound the plan is to keep."""
+    heard = {job.scene.dataset for job in (*plan.jobs, *plan.done) if job.excerpt}
+    return [
+        f"{dataset.name}: excerpts of its sound are in the results ({dataset.info.licence}); "
+        "whether they may be passed on is yours to see to"
+        for dataset in opened
+        if dataset.name in heard and not dataset.own
+    ]
 
-    Those were done before excerpts were asked for, and their estimates were not kept.
+
+def finish(plan: Plan) -> list[str]:
+    """Cut what cells of earlier runs kept, draw what has no picture yet, and say what has no excerpt.
+
+    Such cells were done before excerpts were asked for, and their estimates were not kept.
 
     Args:
         plan: from :func:`with_excerpts`, when its jobs are done.
@@ -152,7 +163,12 @@ def finish(plan: Plan) -> int:
     folders = sorted({job.excerpt.folder for job in (*plan.jobs, *plan.done) if job.excerpt})
     for folder in show_progress(folders, total=len(folders), label="spectrograms"):
         _draw(folder)
-    return without
+    if not without:
+        return []
+    return [
+        f"no listening excerpt of {without} cells, which were done and kept no estimates; "
+        "a new results folder has them, and excerpts=none wants none"
+    ]
 
 
 def _spread(scenes: Sequence[Scene], count: int) -> list[Scene]:

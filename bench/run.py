@@ -18,7 +18,7 @@ from bench.cells import SeparatorSpec, SystemSpec
 from bench.config import RunConfig
 from bench.data import OpenedDataset, load_metrics, open_datasets
 from bench.describe import Description
-from bench.excerpts import finish, with_excerpts
+from bench.excerpts import finish, licence_remarks, with_excerpts
 from bench.execute import load_metric, refused_rows, write_outcome
 from bench.executors.base import Executor
 from bench.executors.inline import InlineExecutor
@@ -56,8 +56,8 @@ class RunReport:
     dry: bool = False
     seconds_left: float | None = None
     unknown_speed: tuple[str, ...] = ()
-    unheard: int = 0
-    """Cells that were to have a listening excerpt, but were done and had kept no estimates."""
+    remarks: tuple[str, ...] = ()
+    """What to know of its listening excerpts."""
 
 
 def run(config: RunConfig) -> RunReport:
@@ -140,7 +140,7 @@ def execute(
             results.write_card(description.spec.name, description.card)
     results.write_manifest(manifest, entries)
 
-    state, unheard = "interrupted", 0
+    state, remarks = "interrupted", licence_remarks(plan, opened)
     try:
         for settled in plan.settled:
             rows = refused_rows(settled.job)
@@ -148,12 +148,12 @@ def execute(
         for _ in track(executor.run(plan.jobs), total=len(plan.jobs), label="cells"):
             pass
         state = "finished"
-        unheard = finish(plan)
+        remarks += finish(plan)
     finally:
         counts = Counter(results.run_cells(name)["status"].fill_null("pending").to_list())
         done = {"state": state, "finished": _now(), "counts": dict(counts)}
         results.write_manifest(manifest.model_copy(update=done))
-    return RunReport(name, len(entries), len(plan.done), dict(counts), tuple(problems), unheard=unheard)
+    return RunReport(name, len(entries), len(plan.done), dict(counts), tuple(problems), remarks=tuple(remarks))
 
 
 def new_run_name() -> str:

@@ -119,7 +119,8 @@ def test_an_excerpt_changes_no_key_and_separates_nothing_again(workplace: Path) 
     keys = Results(workplace / "results")
     start(workplace, "limit=1", "estimates=keep", separators=f"[{GOOD}]", name="kept")
     report = start(workplace, "limit=1", "excerpts=all", separators=f"[{GOOD}]", name="heard")
-    assert (report.reused, report.unheard) == (1, 0)
+    assert report.reused == 1
+    assert not any("no listening excerpt" in remark for remark in report.remarks)
     assert (workplace / "calls.txt").read_text().count("call") == 1
     assert set(keys.run_cells("kept")["key"]) == set(keys.run_cells("heard")["key"])
     assert len(cells(folders(workplace)[0])) == 1
@@ -128,14 +129,16 @@ def test_an_excerpt_changes_no_key_and_separates_nothing_again(workplace: Path) 
 def test_cells_that_are_done_and_kept_nothing_are_counted(workplace: Path) -> None:
     start(workplace, "limit=1", name="first")
     report = start(workplace, "limit=1", "excerpts=all", name="second")
-    assert (report.reused, report.unheard) == (1, 1)
-    assert start(workplace, "limit=1", name="third").unheard == 0
+    assert report.reused == 1
+    assert report.remarks[-1].startswith("no listening excerpt of 1 cells")
+    assert start(workplace, "limit=1", name="third").remarks == ()
 
 
 def test_a_second_run_leaves_an_excerpt_as_it_is(workplace: Path) -> None:
     start(workplace, "limit=1", "excerpts=all", name="first")
     before = {path: path.stat().st_mtime_ns for path in folders(workplace)[0].iterdir()}
-    assert start(workplace, "limit=1", "excerpts=all", name="second").unheard == 0
+    (licence,) = start(workplace, "limit=1", "excerpts=all", name="second").remarks
+    assert "is yours to see to" in licence
     assert before == {path: path.stat().st_mtime_ns for path in folders(workplace)[0].iterdir()}
 
 

@@ -37,9 +37,21 @@ for (const view of views) {
   address.follow((state) => showTable(view, state));
 }
 
-// Oracles stay under the head of the overall table, whose height nobody else knows.
-for (const { table } of views.filter(({ table }) => table.classList.contains("overall"))) {
-  new ResizeObserver(() => table.style.setProperty("--head", `${table.tHead.offsetHeight - 1}px`)).observe(table.tHead);
+for (const { table } of views) {
+  if (table.classList.contains("overall")) new ResizeObserver(() => pinReferences(table)).observe(table);
+}
+window.addEventListener("resize", () => document.querySelectorAll("table.overall").forEach(pinReferences));
+
+/** Oracles stay under the head of the overall table, and baselines at its foot, where that leaves room for systems. */
+function pinReferences(table) {
+  table.classList.add("pinned");
+  const height = (selector) => table.querySelector(selector)?.offsetHeight ?? 0;
+  const [head, oracles, baselines] = [height("thead"), height(".oracles"), height(".baselines")];
+  const style = table.parentElement.style;
+  style.setProperty("--head", `${head - 1}px`);
+  style.setProperty("--above", `${head + oracles}px`);
+  style.setProperty("--below", `${baselines}px`);
+  table.classList.toggle("pinned", head + oracles + baselines < window.innerHeight / 2);
 }
 
 /** Set a table to what the address says. */

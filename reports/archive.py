@@ -59,13 +59,18 @@ class Archive:
         return hashlib.sha256(json.dumps([said, cells, scenes], sort_keys=True).encode()).hexdigest()
 
     def places(self, run: str) -> dict[Place, int]:
-        """The boards of a run, each with a number that changes when one of its cells, keys or scores does."""
+        """The boards of a run, each with a number that changes when one of its cells, keys or scores does.
+
+        A board of which the run's manifest does not tell has no headline columns, and is left out.
+        """
+        told = {(name, entry.split) for name, entry in self.manifests[run].datasets.items()}
         seen = self._tables.left_by(run, self._tables.cells).select("key", "part")
         cells = self._tables.entries[run].select(*PLACE, "separator", "scene", "variant", "key")
         hashed = cells.join(seen, on="key", how="left").select(*PLACE, state=pl.struct(pl.all()).hash())
         # A sum that wraps depends on no order, and equal rows do not cancel out as they would in an exclusive or.
         states = hashed.group_by(PLACE).agg(pl.col("state").sum()).sort(PLACE)
-        return {(dataset, split, protocol): state for dataset, split, protocol, state in states.iter_rows()}
+        found = (((dataset, split, protocol), state) for dataset, split, protocol, state in states.iter_rows())
+        return {place: state for place, state in found if place[:2] in told}
 
     def _board(self, run: str, place: Place) -> Board:
         """The board of a run as it left it."""

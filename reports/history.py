@@ -176,18 +176,18 @@ class _Reader:
     _computed: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = field(default_factory=dict)
     _cells: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _failed: pl.DataFrame | None = None
-    _versions: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _versions: set[str] = field(default_factory=set)
     _last: tuple[str, int] = ("", 0)
 
     def read(self, manifest: Manifest, cells: int) -> None:
         """Take in a run; ``cells`` is the same number as before where none of its cells changed."""
-        entry = manifest.datasets.get(self.place[0])
-        version = "" if entry is None else entry.version
-        scenes = 0 if entry is None else entry.scenes
+        entry = manifest.datasets[self.place[0]]
+        version = entry.version
         if self._versions and version not in self._versions:
-            self.restarts.append(Restart(self.place, manifest.run, self._last[0], scenes, self._last[1]))
-        self._versions[version] = self._last = (manifest.run, scenes)
-        state = (cells, version, entry and entry.columns)
+            self.restarts.append(Restart(self.place, manifest.run, self._last[0], entry.scenes, self._last[1]))
+        self._versions.add(version)
+        self._last = (manifest.run, entry.scenes)
+        state = (cells, version, entry.columns)
         if state != self._state:
             board = self.archive.board(manifest.run, self.place)
             self._state, self._figures = state, list(self._figures_of(board, version))

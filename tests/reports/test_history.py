@@ -268,3 +268,14 @@ def test_the_state_changes_with_every_run_and_is_the_same_for_equal_folders(tmp_
         states.append(state(tmp_path))
         assert state(tmp_path) == states[-1]
     assert len({*states}) == 3
+
+
+def test_a_board_that_a_manifest_does_not_tell_of_is_left_out(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    for day in range(3):
+        nights.write(day, BASE)
+    results = Results(tmp_path)
+    silent = results.runs()[1].model_copy(update={"datasets": {}})
+    results.write_manifest(silent)
+    (series,) = of(seen(tmp_path))
+    assert [point.run for point in series.points] == ["night-000", "night-002"]

@@ -19,7 +19,7 @@ from leaderboard.context import read
 from leaderboard.lineage import seen_in_training
 from leaderboard.overall_table import sections
 from leaderboard.page import Studio
-from leaderboard.pages import overview
+from leaderboard.pages import overview, separators
 from reports.results import Results
 
 BUDGET = 300_000
@@ -168,6 +168,9 @@ def test_a_separator_trained_on_a_data_set_is_flagged_beside_its_figures_there_a
     }
     assert "trained on a data set shown here" in row_of(page, "net")
     assert "trained on it" not in row_of(page, "mixture")
+    studio = Studio(read(Results(folder), run=None, title="Site"), tmp_path / "site")
+    (own,) = [page for page in separators.pages(studio) if page.path == "separators/net.html"]
+    assert str(own.content()).count("its card names MUSDB18-HQ &lt;train&gt; among its training data") == 1
 
 
 def test_data_sets_of_one_protocol_share_a_table_without_a_heading(index: str) -> None:

@@ -35,6 +35,8 @@ for (const view of views) {
   for (const column of view.columns) addSorting(view, column);
   if (view.rows.length > 1) addTools(view);
   address.follow((state) => showTable(view, state));
+  const fold = view.table.closest("details");
+  if (fold && keysOf(view).some((key) => address.read().has(key))) fold.open = true; // a link led here
 }
 
 for (const { table } of views) {

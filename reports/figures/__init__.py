@@ -6,8 +6,6 @@ where it stands in one, so that one figure serves both themes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from reports.figures.boxes import Box, Panel, box_drawing, box_of
 from reports.figures.canvas import PAGE, PAPER_SIZE, Drawing, Drawn, Sheet
 from reports.figures.classes import SHAPES, Series, class_drawing
@@ -41,20 +39,8 @@ __all__ = [
     "class_drawing",
     "cost_drawing",
     "curve_drawing",
-    "curve_plot",
     "heat_drawing",
     "interval_drawing",
-    "interval_plot",
     "pareto_front",
     "trend_drawing",
 ]
-
-
-def interval_plot(dots: Sequence[Dot], *, axis: str, title: str, description: str) -> str:
-    """:func:`interval_drawing` as the part of a page."""
-    return interval_drawing(dots, axis=axis, title=title, description=description).on(PAGE).page
-
-
-def curve_plot(curves: Sequence[Curve], *, across: str, axis: str, title: str, description: str) -> str:
-    """:func:`curve_drawing` as the part of a page."""
-    return curve_drawing(curves, across=across, axis=axis, title=title, description=description).on(PAGE).page

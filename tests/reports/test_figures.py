@@ -27,7 +27,6 @@ from reports.figures import (
     curve_drawing,
     heat_drawing,
     interval_drawing,
-    interval_plot,
     trend_drawing,
 )
 from reports.figures.boxes import Box
@@ -121,7 +120,7 @@ def test_a_width_is_kept() -> None:
 
 def test_rounding_errors_about_zero_do_not_fill_the_axis() -> None:
     dots = [Dot("silence", 0.0, -8e-8, 8e-8, "baseline")]
-    figure = interval_plot(dots, axis="SDRi in dB", title="t", description="d")
+    figure = interval_drawing(dots, axis="SDRi in dB", **TEXTS).on(PAGE).page
     labels = re.findall(r"<text[^>]*>([^<]*)</text>", figure)
     assert not [label for label in labels if re.search(r"\de", label)], labels
     ticks = [float(label.replace("\N{MINUS SIGN}", "-")) for label in labels if re.fullmatch(r"\W?\d\.\d", label)]

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reports.figures import PAGE, Curve, Kind, curve_plot
+from reports.figures import PAGE, Curve, Kind, curve_drawing
 from reports.thresholds import CURVES, threshold_curves, threshold_drawing
 
 SCHEMA = {
@@ -105,7 +105,8 @@ def label_heights(figure: str, labels: list[str]) -> list[float]:
 def test_labels_of_curves_that_end_together_do_not_lie_on_each_other() -> None:
     labels = [f"system{n}" for n in range(6)]
     lines = [Curve(label, (0.1, 0.2), (0.0, 1.0), (None, None), (None, None), "system") for label in labels]
-    heights = sorted(label_heights(curve_plot(lines, across="x", axis="y", title="t", description="d"), labels))
+    figure = curve_drawing(lines, across="x", axis="y", title="t", description="d").on(PAGE).page
+    heights = sorted(label_heights(figure, labels))
     assert len(heights) == len(labels)
     assert min(np.diff(heights)) > 9  # points
 
@@ -115,6 +116,6 @@ def test_a_gap_in_a_curve_and_one_without_values_are_drawn_without_complaint() -
         Curve("gap", (0.1, 0.2, 0.3), (1.0, None, 2.0), (0.5, None, None), (1.5, None, None), "system"),
         Curve("none", (0.1, 0.2, 0.3), (None, None, None), (None,) * 3, (None,) * 3, "baseline"),
     ]
-    figure = curve_plot(lines, across="x", axis="y", title="t", description="d")
+    figure = curve_drawing(lines, across="x", axis="y", title="t", description="d").on(PAGE).page
     assert ">gap<" in figure
     assert ">none<" not in figure

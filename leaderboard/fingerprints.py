@@ -38,7 +38,7 @@ class Fingerprints:
             _json([
                 site.title, site.run, base_url, site.families, site.cards,
                 {name: entry.model_dump() for name, entry in site.metrics.items()},
-                [(board.dataset, board.split, board.protocol, board.entry.model_dump()) for board in site.boards],
+                [(board.dataset, board.split, board.protocol, board.entry.title) for board in site.boards],
             ]),
         )  # fmt: skip
         self._boards: dict[int, str] = {}
@@ -83,7 +83,10 @@ def by_scene(board: Board) -> dict[str, str]:
             found.setdefault(str(scene), []).append(part.to_numpy().tobytes())
     scenes = list(board.scenes["scene"])
     around = zip([None, *scenes], scenes, [*scenes[1:], None], strict=False)
-    return {scene: digest(_json([former, following]), *found[scene]) for former, scene, following in around}
+    return {
+        scene: digest(_json([former, following, board.entry.metrics]), *found[scene])
+        for former, scene, following in around
+    }
 
 
 @cache

@@ -1,0 +1,140 @@
+"""A build into the folder of an earlier one makes what changed, and leaves the bytes of a build from nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leaderboard import build
+from leaderboard.folder import SiteFolder
+from leaderboard.page import Page
+from reports.results import Results
+
+Change = Callable[[Path, Callable[..., Any]], None]
+
+
+def run(folder: Path, make_writer: Callable[..., Any], name: str, separators: dict[str, tuple[str, float]]) -> None:
+    writer = make_writer(folder, separators=separators)
+    for dataset in ("songs", "clips"):
+        writer.dataset(dataset, {f"scene {n}": (("x", "y"), (f"r{n}",)) for n in range(6)}, title=dataset.title())
+    writer.finish(run=name)
+
+
+@pytest.fixture
+def results(make_writer: Callable[..., Any], tmp_path: Path) -> Path:
+    run(tmp_path / "results", make_writer, "night-1", {"mixture": ("baseline", 0.0), "a": ("f", 2.0)})
+    return tmp_path / "results"
+
+
+def files(site: Path) -> dict[str, bytes]:
+    return {path.relative_to(site).as_posix(): path.read_bytes() for path in site.rglob("*") if path.is_file()}
+
+
+def new_run(folder: Path, make_writer: Callable[..., Any]) -> None:
+    run(folder, make_writer, "night-2", {"b": ("g", 3.0)})
+
+
+def one_scene(folder: Path, make_writer: Callable[..., Any]) -> None:
+    writer = make_writer(folder, separators={"a": ("f", 9.0)})
+    writer.dataset("songs", {"scene 3": (("x", "y"), ("r3",))}, title="Songs")
+    writer.finish(run="night-3")
+
+
+def changed_card(folder: Path, make_writer: Callable[..., Any]) -> None:
+    Results(folder).write_card("a", {"name": "a", "licence": "GPL-3.0"})
+
+
+def changed_definition(folder: Path, make_writer: Callable[..., Any]) -> None:
+    metrics = Results(folder).metrics()
+    Results(folder).write_metrics({"sdri@1": metrics["sdri@1"].model_copy(update={"unit": "bel"})})
+
+
+def removed_run(folder: Path, make_writer: Callable[..., Any]) -> None:
+    for path in (folder / "runs").glob("night-2.*"):
+        path.unlink()
+
+
+def merged_parts(folder: Path, make_writer: Callable[..., Any]) -> None:
+    Results(folder).compact()
+
+
+CHANGES: list[Change] = [new_run, one_scene, changed_card, changed_definition, removed_run, merged_parts]
+
+
+def test_after_any_changes_the_bytes_are_those_of_a_build_from_nothing(
+    results: Path, make_writer: Callable[..., Any], tmp_path: Path
+) -> None:
+    build(results, tmp_path / "site")
+    changes = random.Random(0).sample(CHANGES, len(CHANGES))
+    for number in range(0, len(changes), 2):
+        for change in changes[number : number + 2]:
+            change(results, make_writer)
+        build(results, tmp_path / "site")
+        assert files(tmp_path / "site") == files(build(results, tmp_path / f"fresh-{number}").parent), number
+
+
+def made(monkeypatch: pytest.MonkeyPatch, results: Path, site: Path) -> set[str]:
+    """The pages of boards that a build makes."""
+    found: set[str] = set()
+    kept = SiteFolder.add
+
+    def add(self: SiteFolder, relative: str, content: str | bytes, *, made_of: str | None = None) -> None:
+        if made_of is not None:
+            found.add(relative)
+        kept(self, relative, content, made_of=made_of)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SiteFolder, "add", add)
+        build(results, site)
+    return found
+
+
+def test_cells_of_one_scene_make_its_own_page_anew_and_no_other_scene(
+    results: Path, make_writer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(results, tmp_path / "site")
+    assert made(monkeypatch, results, tmp_path / "site") == set()
+    one_scene(results, make_writer)
+    again = made(monkeypatch, results, tmp_path / "site")
+    assert {path for path in again if path.startswith("scenes/")} == {
+        path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site/scenes/songs").glob("scene-3*")
+    }
+    assert "datasets/songs.html" in again
+    assert "datasets/clips.html" not in again
+
+
+@pytest.mark.parametrize("damage", ["gone", "other"])
+def test_a_page_that_somebody_changed_is_made_again(results: Path, tmp_path: Path, damage: str) -> None:
+    site = build(results, tmp_path / "site").parent
+    before = files(site)
+    page = next((site / "scenes/songs").iterdir())
+    page.unlink() if damage == "gone" else page.write_text("something else", encoding="utf-8")
+    build(results, site)
+    assert files(site) == before
+
+
+def test_a_marker_that_tells_of_no_fingerprints_makes_every_page(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = build(results, tmp_path / "site").parent
+    before = files(site)
+    marker = site / ".stemtree-site.json"
+    described = json.loads(marker.read_text(encoding="utf-8"))
+    every = set(described.pop("made"))
+    marker.write_text(json.dumps(described), encoding="utf-8")
+    assert made(monkeypatch, results, site) == every
+    assert files(site) == before
+
+
+def test_a_page_that_may_show_anything_is_made_at_every_build(tmp_path: Path) -> None:
+    page = Page("index.html", lambda: "text", None)
+    assert page.of is None
+    folder = SiteFolder(tmp_path / "site")
+    folder.add(page.path, page.content())
+    folder.write()
+    assert not SiteFolder(tmp_path / "site").keeps(page.path, None)

@@ -3,7 +3,7 @@
 //
 // In the HTML:
 //   table.sortable            gets a button to sort in every heading, and tools above it
-//     data-table="ID"         its name in the address, else table-1, table-2, ... in the order of the page
+//     data-table="ID"         its name in the address, else its label in small letters, digits and hyphens
 //     data-label="..."        what it is called, in labels and the name of the saved file; else the aria-label around it
 //   th data-column="ID"       the name of a column in the address, else column-1, column-2, ...
 //     class="num"             sorts by number: the greatest first, unless data-first="ascending"
@@ -28,7 +28,10 @@
 
 const SEARCHED = 10; // rows from which on a table of other things than separators is searched
 
-const views = [...document.querySelectorAll("table.sortable")].map((table, place) => new TableView(table, place + 1));
+const views = [];
+for (const table of document.querySelectorAll("table.sortable")) {
+  views.push(new TableView(table, views.map(({ id }) => id)));
+}
 const ranked = views.filter((view) => view.systems.length);
 
 for (const view of views) {
@@ -96,7 +99,7 @@ function addTools(view) {
   if (view.columns.length > 2) tools.append(columnChoice(view));
   const again = action("reset", "Reset", () => address.change((state) => reset(state, leads ? ranked : [view], leads)));
   tools.append(
-    action("csv", "CSV of the visible view", () => saveFile(fileName(view), visibleCsv(view))),
+    action("csv", "CSV of the visible view", () => saveFile(`${plainName(view.label)}-visible.csv`, visibleCsv(view))),
     again,
     countOf(view),
   );
@@ -218,11 +221,6 @@ function action(name, title, act) {
   button.dataset.do = name;
   button.addEventListener("click", act);
   return button;
-}
-
-function fileName(view) {
-  const plain = view.label.normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
-  return `${plain.slice(0, 60) || view.id}-visible.csv`;
 }
 
 function make(tag, properties, ...children) {

@@ -2,11 +2,12 @@
 "use strict";
 
 class TableView {
-  /** `number` names tables that have no `data-table`: it counts from 1 on the page. */
-  constructor(table, number) {
+  /** `taken` are the names of the tables before it on the page. */
+  constructor(table, taken) {
     this.table = table;
-    this.id = table.dataset.table ?? `table-${number}`;
-    this.label = table.dataset.label ?? table.closest("[aria-label]")?.getAttribute("aria-label") ?? this.id;
+    this.label = table.dataset.label ?? table.closest("[aria-label]")?.getAttribute("aria-label") ?? "table";
+    const name = table.dataset.table ?? plainName(this.label);
+    this.id = taken.includes(name) ? `${name}-${taken.length + 1}` : name;
     this.cells = [table.tHead, ...table.tBodies].flatMap(placed);
     this.columns = leaves(this.cells, table.tHead);
     this.bodies = [...table.tBodies].map((body) => ({ body, rows: [...body.rows].filter(isLine) }));
@@ -71,6 +72,11 @@ class TableView {
       body.hidden = rows.every((row) => row.hidden);
     }
   }
+}
+
+/** A text in small letters, digits and hyphens alone. */
+function plainName(text) {
+  return text.normalize("NFKD").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 60) || "table";
 }
 
 /** The cells of a section of a table; each learns its first column and how many it spans, hidden ones too. */

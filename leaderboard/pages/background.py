@@ -18,11 +18,12 @@ from reports.schema import Manifest
 
 def pages(studio: Studio) -> Iterator[Page]:
     """Metrics and methods, reported figures, the list of runs, and a page per run."""
-    yield studio.page("metrics.html", "metrics.html", partial(_metrics, studio), of=None)
-    yield studio.page("reported.html", "reported.html", _reported, of=None)
+    yield studio.page("metrics.html", "metrics.html", partial(_metrics, studio), of=None, shows="metrics")
+    yield studio.page("reported.html", "reported.html", _reported, of=None, shows="reported")
     yield studio.page("runs.html", "runs.html", dict, of=None)
     for manifest in studio.site.manifests:
-        yield studio.page(studio.site.run_href(manifest.run), "run.html", partial(_run, manifest), of=None)
+        address, said = studio.site.run_href(manifest.run), manifest.model_dump_json()
+        yield studio.page(address, "run.html", partial(_run, manifest), of=None, shows=said)
 
 
 def _metrics(studio: Studio) -> dict[str, Any]:

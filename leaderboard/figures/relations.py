@@ -73,7 +73,7 @@ def inputs(view: View) -> Plate:
                 f"{name}: {view.text(trend[0].value)} at {numbers.decimal(trend[0].input, 1)} dB, "
                 f"{view.text(trend[-1].value)} at {numbers.decimal(trend[-1].input, 1)} dB"
             )
-    thinned = f" Of more than {_MARKS} marks every {every}th or so is drawn; lines are of all." if every > 1 else ""
+    thinned = f" Of more than {_MARKS} marks one in {every} is drawn; lines are of all." if every > 1 else ""
     lines = (
         f" Lines: medians of {len(edges) - 1} bins with equally many pairs, with bands of {LEVEL}."
         if len(edges)

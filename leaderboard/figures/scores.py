@@ -165,11 +165,12 @@ def heat(view: View) -> Plate:
         ]
         for target in ordered
     ]
+    why = f" Hatched: no value, for the reason that the table by {view.what} gives."
+    hatched = why if any(cell is None for row in cells for cell in row) else ""
     return Plate(
         "heat",
         "Class by separator",
-        f"{view.axis}, {view.within}; the stronger the shade, the better. Hatched: "
-        f"no value, for the reason that the table by {view.what} gives. Sorted by {leader}."
+        f"{view.axis}, {view.within}; the stronger the shade, the better.{hatched} Sorted by {leader}."
         f"{chosen.words}{targets.words}",
         heat_drawing(
             ordered,

@@ -279,3 +279,29 @@ def test_a_board_that_a_manifest_does_not_tell_of_is_left_out(tmp_path: Path) ->
     results.write_manifest(silent)
     (series,) = of(seen(tmp_path))
     assert [point.run for point in series.points] == ["night-000", "night-002"]
+
+
+def test_a_change_of_level_that_other_recordings_might_undo_is_no_step(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, spread=1.5)
+    for day in range(10):
+        nights.write(day, BASE if day < 5 else with_a(5.0, "2"))
+    found = told(tmp_path)
+    changes = [change for course in found.courses if course.series.separator == "a" for change in course.changes]
+    assert changes
+    assert any(abs(change.after.value - change.before.value) > 0.1 for change in changes)
+    assert kinds(found.events) == []
+
+
+def test_a_certain_change_within_the_margin_is_no_step(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, spread=0.0)
+    for day in range(10):
+        nights.write(day, BASE if day < 5 else with_a(5.08, "2"))
+    assert kinds(told(tmp_path).events) == []
+
+
+def test_with_a_single_recording_a_change_is_told_without_better_or_worse(tmp_path: Path) -> None:
+    nights = Nights(tmp_path, songs=1)
+    for day in range(6):
+        nights.write(day, BASE if day < 3 else with_a(2.0, "2"))
+    (event,) = [event for event in told(tmp_path).events if event.column == SDRI and event.separator == "a"]
+    assert (event.kind, event.run, event.low, event.note) == ("change", "night-003", None, "one recording: no interval")

@@ -20,7 +20,7 @@ from reports.tables import Board, boards
 Place = tuple[str, str, str]
 """Data set, split and protocol."""
 PLACE: Final = ["dataset", "split", "protocol"]
-_AT_HAND: Final = 24
+_AT_HAND: Final = 64
 """Boards kept for comparisons."""
 
 

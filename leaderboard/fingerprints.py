@@ -54,11 +54,7 @@ class Fingerprints:
     def _with_runs(self, board: Board) -> str:
         """A board with all that is told of the runs behind it."""
         behind = set(board.cells["run"].drop_nulls().unique())
-        told = [
-            manifest.model_dump(mode="json")
-            for manifest in self._site.manifests
-            if manifest.run in behind or board.dataset in manifest.datasets
-        ]
+        told = [manifest.model_dump(mode="json") for manifest in self._site.manifests if manifest.run in behind]
         return digest(self.board(board), _json(told))
 
     def board(self, board: Board) -> str:

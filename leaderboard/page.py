@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+from markupsafe import Markup
 
 from leaderboard import numbers, rankings
 from leaderboard.context import Site, dataset_title, metric_anchor
@@ -52,6 +54,7 @@ class Studio:
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            finalize=cut,
         )
         self.environment.globals.update(
             site=site,
@@ -80,7 +83,8 @@ class Studio:
 
         def content() -> str:
             root = "../" * path.count("/")
-            return self.environment.get_template(template).render(root=root, path=path, **values())
+            text = self.environment.get_template(template).render(root=root, path=path, **values())
+            return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
         return Page(path, content, None if of is None else tuple(of), shows)
 
@@ -92,6 +96,19 @@ class Studio:
     def table(self, board: Board) -> rankings.Table:
         """The overall table of a board, made once."""
         return self.overall[self.site.board_name(board)]
+
+
+_MOST: Final = 20_000
+"""Characters of one text that a page shows: more than any name, reason or traceback needs."""
+_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""Control characters other than the ends of lines, those that turn the direction of text, and halves of letters."""
+
+
+def cut(value: Any) -> Any:
+    """A text as it may stand in a page: cut where it is too long, and the rest counted."""
+    if not isinstance(value, str) or isinstance(value, Markup) or len(value) <= _MOST:
+        return value
+    return f"{value[:_MOST]}\N{HORIZONTAL ELLIPSIS} ({len(value) - _MOST:,} more characters)"
 
 
 PageModule = Callable[[Studio], Iterator[Page]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Final
 import polars as pl
 from pydantic import ValidationError
 
-from reports.schema import SCHEMA_VERSION, SINCE_2
+from reports.schema import ESSENTIAL, SCHEMA_VERSION, SINCE_2
 
 _LOG: Final = logging.getLogger("stemtree")
+_AS_THEY_ARE: Final = ("value", "written_at", "threshold")
+"""Numbers that are judged where they are used."""
 _LOOKS: Final = 5
 """Times a folder is listed anew when another process merged its parts meanwhile."""
 
@@ -50,8 +52,20 @@ class Parts:
         return found
 
     def read(self) -> pl.DataFrame:
-        """All rows, equal ones once; a damaged part is left out with a warning, as if its cells had not run."""
-        return self._all(list(self.schema)).unique(maintain_order=True)
+        """All rows, equal ones once; a damaged part is left out with a warning, as if its cells had not run.
+
+        Rows that do not say what they are of are left out with a warning too. A measurement that is not finite is null;
+        scores stay as they are.
+        """
+        rows = self._all(list(self.schema)).unique(maintain_order=True)
+        missing = pl.any_horizontal(pl.col(essential(self.schema)).is_null())
+        if rows.select(missing.any()).item():
+            for path in self.readable():
+                if told := row_without(read_table(path, self.schema)):
+                    _LOG.warning("%s: %s; such rows are left out", path, told)
+            rows = rows.filter(~missing)
+        measured = [name for name, kind in self.schema.items() if kind == pl.Float64() and name not in _AS_THEY_ARE]
+        return rows.with_columns(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in measured)
 
     def counts(self) -> pl.DataFrame:
         """How many rows are ``there`` by part and key."""
@@ -79,6 +93,20 @@ class Parts:
                 with left_out_if_damaged():
                     frames.append(read_table(path, self.schema))
             return pl.concat(frames).select(wanted)
+
+
+def essential(columns: Iterable[str]) -> list[str]:
+    """Those of the columns without which a row is of nothing."""
+    return [name for name in columns if name in ESSENTIAL]
+
+
+def row_without(table: pl.DataFrame) -> str | None:
+    """The first row that does not say what it is of, counted from 1, in words; None where all do."""
+    for name in essential(table.columns):
+        place = table[name].is_null().arg_max()
+        if place is not None and table[name][place] is None:
+            return f"row {place + 1} has no {name}"
+    return None
 
 
 def write_table(path: Path, table: pl.DataFrame) -> None:

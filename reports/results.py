@@ -21,7 +21,7 @@ from typing import Any, Final
 import polars as pl
 from pydantic import ValidationError
 
-from reports.parts import Parts, ResultsError, first_line, left_out_if_damaged, read_table, write_table
+from reports.parts import Parts, ResultsError, first_line, left_out_if_damaged, read_table, row_without, write_table
 from reports.schema import (
     CELLS,
     DETECTIONS,
@@ -238,7 +238,10 @@ class Results:
                 raise ResultsError(
                     f"{path}: written by a newer stemtree (schema {version}, this one reads {SCHEMA_VERSION}); update"
                 )
-            return Manifest.model_validate(described)
+            manifest = Manifest.model_validate(described)
+            if manifest.run != path.stem or not RUN_NAME.fullmatch(manifest.run):
+                raise ResultsError(f"{path}: it is of run {manifest.run!r}, and is to be named after it; rename it")
+            return manifest
         except ResultsError:
             raise
         except (ValidationError, ValueError, AttributeError) as error:
@@ -248,7 +251,10 @@ class Results:
         """The cells of a run, in the order of its plan."""
         path = self.folder / "runs" / f"{run}.parquet"
         if path.is_file():
-            return read_table(path, ENTRIES)
+            table = read_table(path, ENTRIES)
+            if told := row_without(table):
+                raise ResultsError(f"{path}: {told}; restore it, or remove this run's files")
+            return table
         if self.run(run) is not None:
             raise ResultsError(f"{path}: missing, though the run's manifest is there; restore it, or remove both")
         known = ", ".join(manifest.run for manifest in self.runs()) or "none"

@@ -128,6 +128,10 @@ SCENES: Final = pl.Schema(
 )
 
 
+ESSENTIAL: Final = ("key", "part", "separator", "dataset", "split", "scene", "protocol", "index", "status")
+"""Columns in which a row of any table that has them says what it is of: one without is of nothing."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

@@ -1,0 +1,133 @@
+"""The site of a million scores: ``python -m tests.perf.site`` builds it from nothing, and again after new runs."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import platform
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.perf.big_results import BigResults
+from tests.perf.measure import processor
+
+ROWS: Final = 1_000_000
+SEPARATORS: Final = 50
+NOTE: Final = (
+    "{scores:,} score rows of {separators} separators in {scenes:,} scenes. Each build is a process of its own; wall "
+    "time hangs on what else the machine does, CPU time is of all threads. Memory is the peak of the resident size. "
+    "First load of the overall page: {first_load:.0f} kB, compressed.\n\n{machine}, Python {python}.\n"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One build."""
+
+    build: str
+    files: int
+    wall_seconds: float
+    cpu_seconds: float
+    memory_mb: float
+
+
+def first_load(page: Path) -> int:
+    """Bytes of a page with the style sheets and scripts that it asks for, each compressed by gzip."""
+    source = page.read_text(encoding="utf-8")
+    asked = re.findall(r'<link rel="stylesheet" href="([^"]+)"|<script src="([^"]+)"', source)
+    parts = [page, *(page.parent / (sheet or script) for sheet, script in asked)]
+    return sum(len(gzip.compress(part.read_bytes(), mtime=0)) for part in parts)
+
+
+def changes(results: BigResults) -> Iterator[tuple[str, Callable[[], object]]]:
+    """What may happen to a folder between two builds."""
+    scene = results.scenes["songs"][0].name
+    names = list(results.separators)
+    yield "nothing new", lambda: None
+    yield (
+        "cells of one scene, new for all separators",
+        lambda: results.run("night-90", names, attempt=1, only={"songs": [scene]}),
+    )
+    songs = {"songs": [one.name for one in results.scenes["songs"]]}
+    yield "one separator more, on one data set", lambda: results.run("night-91", ["newcomer"], only=songs)
+    yield "one separator more, on all data sets", lambda: results.run("night-92", ["late-comer"])
+
+
+def _build(results: Path, site: Path) -> None:
+    """Build in this process, and print what it cost."""
+    from leaderboard import build
+
+    wall, cpu = time.perf_counter(), time.process_time()
+    build(results, site)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(json.dumps([time.perf_counter() - wall, time.process_time() - cpu, peak]) + "\n")
+
+
+def _row(title: str, results: Path, site: Path) -> Row:
+    command = [sys.executable, "-m", "tests.perf.site", "--build", str(results), str(site)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    wall, cpu, peak = json.loads(done.stdout.splitlines()[-1])
+    files = sum(path.is_file() for path in site.rglob("*"))
+    sys.stderr.write(f"{title}: {wall:.1f} s, {cpu:.1f} CPU s, {peak:.0f} MB\n")
+    return Row(title, files, wall, cpu, peak)
+
+
+def markdown(rows: list[Row]) -> str:
+    """The table for people."""
+    lines = ["| build | files | wall s | CPU s | memory, MB |", "| --- | --- | --- | --- | --- |"]
+    lines += [
+        f"| {row.build} | {row.files:,} | {row.wall_seconds:.1f} | {row.cpu_seconds:.1f} | {row.memory_mb:.0f} |"
+        for row in rows
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print the table and write it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.perf.site", description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--out", type=Path, default=Path("stemtree-out") / "perf")
+    parser.add_argument("--build", type=Path, nargs=2, metavar=("RESULTS", "SITE"), help="build once and say the cost")
+    options = parser.parse_args()
+    if options.build:
+        _build(*options.build)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="stemtree-perf-"))
+    try:
+        rows = _measure(folder, options.rows, options.out)
+    finally:
+        shutil.rmtree(folder)
+    sys.stdout.write(f"{markdown(rows)}\n{options.out / 'site.md'}\n")
+
+
+def _measure(folder: Path, rows: int, out: Path) -> list[Row]:
+    results, site = BigResults(folder / "results", rows=rows, count=SEPARATORS), folder / "site"
+    scores = results.write()
+    found = [_row("from nothing", results.results.folder, site)]
+    load = first_load(site / "index.html") / 1000
+    for title, change in changes(results):
+        change()
+        found.append(_row(title, results.results.folder, site))
+    out.mkdir(parents=True, exist_ok=True)
+    note = NOTE.format(
+        scores=scores, separators=SEPARATORS, scenes=sum(map(len, results.scenes.values())), first_load=load,
+        machine=processor(), python=platform.python_version(),
+    )  # fmt: skip
+    (out / "site.md").write_text(f"{note}\n{markdown(found)}", encoding="utf-8")
+    text = json.dumps([asdict(row) for row in found], indent=1) + "\n"
+    (out / "site.json").write_text(text, encoding="utf-8")
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ from leaderboard.context import read
 from reports.results import Results
 from reports.schema import Manifest
 
-OWN = {"run", "results", "executor", "retry", "estimates", "dry_run"}
+OWN = {"run", "results", "executor", "retry", "estimates", "excerpts", "dry_run"}
 """What decides no figure, and is left to the reader."""
 NAMES = st.from_regex(r"[a-z_][a-z0-9_-]{0,9}", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")) | st.sampled_from(" '\\\"=:,[]{}()#%~"))

@@ -37,7 +37,11 @@ _FEW: Final = 10
 _DRIFT: Final = 0.5
 """By how many penalties two levels must beat a straight line not to be drift."""
 _LAGS: Final = (1, 2)
-"""Distances at which noise is estimated: noise that lingers shows more at the greater ones."""
+"""Distances at which noise is estimated: noise that lingers shows more at the greater ones, but so does a step, of
+which a short series has few others to outweigh it."""
+_UNSURE: Final = 3.0
+"""By how much, divided by the number of values, the noise is held for more than its estimate: of few values this is
+often too low, and steps would be found in what is noise."""
 _NORMAL: Final = 1.4826
 """From the median of absolute deviations to the standard deviation of normal noise."""
 _FLOOR: Final = 5.0
@@ -136,10 +140,10 @@ def _noise(values: Array, weights: Array) -> float:
     if len(values) < _FEW:
         return 0.0
     found = []
-    for lag in _LAGS:
+    for lag in (lag for lag in _LAGS if len(values) >= lag * _FEW):
         scale = np.sqrt(1 / weights[lag:] + 1 / weights[:-lag])
         found.append(_NORMAL * float(np.median(np.abs(values[lag:] - values[:-lag]) / scale)))
-    return max(found)
+    return max(found) * (1 + _UNSURE / len(values))
 
 
 def _segment(scaled: _Scaled, penalty: float) -> list[int]:

@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from leaderboard import kept
 from leaderboard.context import read
 from leaderboard.fingerprints import Fingerprints
 from leaderboard.folder import SiteFolder
@@ -54,6 +55,7 @@ def build(
     folder = SiteFolder(out)
     site = read(Results(results), run=run, title=title)
     fingerprints = Fingerprints(site, base_url=base_url)
+    kept.recall(site, folder.folder, fingerprints)
     studio = Studio(site, folder.folder, base_url=base_url)
     for pages in _PAGES:
         for page in pages(studio):
@@ -62,5 +64,6 @@ def build(
                 folder.add(page.path, page.content(), made_of=made_of)
     for file in sorted(resources.files("leaderboard").joinpath("static", "site").iterdir(), key=lambda file: file.name):
         folder.add(f"static/{file.name}", file.read_bytes())
+    folder.add(kept.FILE, kept.content(site, fingerprints))
     folder.write()
     return folder.folder / "index.html"

@@ -50,6 +50,8 @@ class Board:
     """Of a board of blind scenes, whose targets are the depths at which they are scored."""
     mids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The AudioSet ids that each target stands for; none of one that is no class, such as a depth."""
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """Overall figures and ranks, ready for JSON, once they are made; or as they were made of the very same rows."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -160,7 +162,9 @@ class Board:
     @cached_property
     def overall(self) -> pl.DataFrame:
         """One row per separator and headline column, as :data:`FIGURES`, over what it covers and where it ran."""
-        return self.figures(self.targets, list(self.covered))
+        if "overall" not in self.kept:
+            self.kept["overall"] = self.figures(self.targets, list(self.covered)).to_dicts()
+        return pl.DataFrame(self.kept["overall"], schema=FIGURES)
 
     def figures(
         self, targets: Sequence[str], separators: Sequence[str], scenes: Sequence[str] | None = None
@@ -206,6 +210,13 @@ class Board:
 
         Oracles take no part: they are given the answer. Direction and unit are those of the column's metric.
         """
+        asked = f"{better} {unit}"
+        if asked not in self.kept.get("ranks", {}):
+            self.kept["ranks"] = {asked: self._ranks(better, unit)}
+        ranked = self.kept["ranks"][asked]
+        return {name: rank if isinstance(rank, str) else (rank[0], rank[1]) for name, rank in ranked.items()}
+
+    def _ranks(self, better: str, unit: str) -> dict[str, tuple[int, int] | str]:
         if better == "neither":
             return dict.fromkeys(self.covered, "this column has no better or worse")
         first = self.overall.filter(pl.col("column") == self.columns[0])

@@ -12,6 +12,7 @@ import pytest
 
 from leaderboard import build
 from leaderboard.folder import SiteFolder
+from leaderboard.kept import FILE
 from leaderboard.page import Page
 from reports.results import Results
 
@@ -138,3 +139,24 @@ def test_a_page_that_may_show_anything_is_made_at_every_build(tmp_path: Path) ->
     folder.add(page.path, page.content())
     folder.write()
     assert not SiteFolder(tmp_path / "site").keeps(page.path, None)
+
+
+@pytest.mark.parametrize("damage", ["{}", "no JSON", None])
+def test_kept_figures_may_be_damaged_or_deleted(results: Path, tmp_path: Path, damage: str | None) -> None:
+    site = build(results, tmp_path / "site").parent
+    before, file = files(site), site / FILE
+    file.unlink() if damage is None else file.write_text(damage, encoding="utf-8")
+    build(results, site)
+    assert files(site) == before
+
+
+def test_forged_figures_are_not_shown(results: Path, tmp_path: Path) -> None:
+    site = build(results, tmp_path / "site").parent
+    before, file = files(site), site / FILE
+    described = json.loads(file.read_text(encoding="utf-8"))
+    for board in described["boards"].values():
+        for row in board["overall"]:
+            row["value"] = 99.0
+    file.write_text(json.dumps(described), encoding="utf-8")
+    build(results, site)
+    assert files(site) == before

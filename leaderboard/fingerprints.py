@@ -21,6 +21,7 @@ import polars as pl
 
 from leaderboard.context import Site
 from leaderboard.page import Page
+from reports.results import file_name
 from reports.tables import Board
 
 _PACKAGES: Final = ("leaderboard", "reports", "ontology")
@@ -36,7 +37,7 @@ class Fingerprints:
         self._everywhere = digest(
             code(),
             _json([
-                site.title, site.run, base_url, site.families, site.cards,
+                site.title, site.run, base_url,
                 {name: entry.model_dump() for name, entry in site.metrics.items()},
                 [(board.dataset, board.split, board.protocol, board.entry.title) for board in site.boards],
             ]),
@@ -45,11 +46,17 @@ class Fingerprints:
 
     def page(self, page: Page) -> str | None:
         """The hash of all that a page shows; None where it may show anything, and is made at every build."""
-        if page.shows is not None:
-            return digest(self._everywhere, page.shows)
         if page.of is None:
             return None
-        return digest(self._everywhere, *(self._with_runs(board) for board in page.of))
+        people = [self._people(board) for board in page.of]
+        if page.shows is not None:
+            return digest(self._everywhere, *people, page.shows)
+        return digest(self._everywhere, *people, *(self._with_runs(board) for board in page.of))
+
+    def _people(self, board: Board) -> str:
+        """Families and cards of the separators of a board."""
+        names = board.cells["separator"].unique().sort()
+        return _json([(name, self._site.families[name], self._site.cards.get(file_name(name))) for name in names])
 
     def _with_runs(self, board: Board) -> str:
         """A board with all that is told of the runs behind it."""

@@ -1,8 +1,9 @@
 """Paired differences of headline figures: a board in one state of results against the same board in another.
 
-The figure of each side is taken over the pairs of scene and target that both sides have, so that neither gains by what
-it leaves out, and its difference is drawn with the same recordings on both sides: the estimand is the difference of the
-figures themselves, medians of medians included, no median of differences.
+The figure of each side is taken over the pairs of scene and target that both sides have done, so that neither gains by
+what it leaves out (see :mod:`reports.sides`: a blind scene that is empty for one side is done), and its difference is
+drawn with the same recordings on both sides: the estimand is the difference of the figures themselves, medians of
+medians included, no median of differences.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ DIFFERENCES: Final = pl.Schema(
         "high": pl.Float64(),
         "verdict": pl.String(),
         "note": pl.String(),  # why there is no value, no interval, or only a weak one
-        "pairs": pl.Int64(),  # of scene and target that both have
+        "pairs": pl.Int64(),  # of scene and target that both have done
         "cells": pl.Int64(),  # behind these pairs
         "recomputed": pl.Int64(),  # of these cells, those whose key changed
         "base_imputed": pl.Int64(),  # of the pairs, those that failed and count with the mixture's score
         "head_imputed": pl.Int64(),
-        "base_only": pl.Int64(),  # pairs of which only one side has a score: they enter neither figure
+        "base_only": pl.Int64(),  # pairs that only one side has done: they enter neither figure
         "head_only": pl.Int64(),
     }
 )
@@ -133,8 +134,8 @@ class _Paired:
                 }
 
     def _figure(self, separator: str, column: str, part: pl.DataFrame) -> dict[str, Any]:
-        there, there_head = pl.col("used").is_not_null(), pl.col("used_head").is_not_null()
-        pairs = part.filter(there & there_head)
+        done, done_head = _done("used", "state"), _done("used_head", "state_head")
+        pairs = part.filter(done & done_head)
         scenes = pairs.select("scene").unique()
         found: dict[str, Any] = {
             "pairs": len(pairs),
@@ -142,8 +143,8 @@ class _Paired:
             "recomputed": len(self.recomputed.filter(separator=separator).join(scenes, on="scene", how="semi")),
             "base_imputed": int((pairs["state"] == "failed").sum()),
             "head_imputed": int((pairs["state_head"] == "failed").sum()),
-            "base_only": len(part.filter(there & ~there_head)),
-            "head_only": len(part.filter(~there & there_head)),
+            "base_only": len(part.filter(done & ~done_head)),
+            "head_only": len(part.filter(~done & done_head)),
         }
         for side, state in (("BASE", "state"), ("HEAD", "state_head")):
             if not (pairs[state] == "measured").any():
@@ -154,10 +155,11 @@ class _Paired:
         where = np.array([place[scene] for scene in pairs["scene"]], dtype=np.int64)
         values, drawn = [], []
         for name in ("used", "used_head"):
-            used = pairs[name].to_numpy()
-            values.append(float(rule(used, classes, np.ones((1, len(used))))[0]))
+            chosen = pairs[name].is_not_null().to_numpy()  # a pair that is empty has no score and is done
+            used = pairs[name].drop_nulls().to_numpy()
+            values.append(float(rule(used, classes[chosen], np.ones((1, len(used))))[0]))
             if drawing:
-                drawn.append(self._resampler.draws(used, classes, where, rule))
+                drawn.append(self._resampler.draws(used, classes[chosen], where[chosen], rule))
         found |= {"base": values[0], "head": values[1], "difference": values[1] - values[0]}
         if not drawing:
             return found
@@ -182,3 +184,7 @@ class _Paired:
         if better == "neither":
             return "differs"
         return "better" if (difference > 0) == (better == "higher") else "worse"
+
+
+def _done(used: str, state: str) -> pl.Expr:
+    return (pl.col(used).is_not_null() | (pl.col(state) == "empty")).fill_null(False)

@@ -18,7 +18,7 @@ from reports.blind import Blind
 from reports.blocks import Block, figure
 from reports.bootstrap import Resampler
 from reports.detection import detection_figures
-from reports.outcomes import STATES
+from reports.outcomes import STATES, score_rows
 
 SEPARATED: Final = "sdri@1"
 """The metric of a class that sounds and was found."""
@@ -36,21 +36,23 @@ class BlindClasses:
     @cached_property
     def scenes(self) -> dict[str, tuple[str, ...]]:
         """By mid: the scenes in which the class sounds, itself or any below it."""
-        there = self._scores.group_by("mid").agg(pl.col("scene").unique().sort())
+        sounding = self._scores.filter(pl.col("left_out").is_null() | (pl.col("left_out") != "absent"))
+        there = sounding.group_by("mid").agg(pl.col("scene").unique().sort())
         return {str(mid): tuple(scenes) for mid, scenes in there.sort("mid").iter_rows()}
 
     def separation(self, mid: str) -> dict[str, dict[str, Any]]:
         """By system: a row of :data:`reports.blocks.FIGURES` but for its names, the mean over scenes where it found it.
 
-        ``measured`` counts these, ``skipped`` those in which it missed the class.
+        ``measured`` counts these, ``skipped`` those in which it missed the class or no part of it takes it, ``dropped``
+        those in which it failed, and ``not_run`` those it has not come to. Scenes in which the class is trivial do not
+        count. Empty where there are no others.
         """
         codes = {scene: code for code, scene in enumerate(self._blind.scenes["scene"])}
         found = {}
-        for (name,), part in sorted(self._by_class[mid,].partition_by("separator", as_dict=True).items()):
-            used = part["value"].to_numpy()
+        for (name,), part in sorted(self._tried(mid).partition_by("separator", as_dict=True).items()):
             block = Block(
-                state=np.where(np.isnan(used), STATES.index("skipped"), STATES.index("measured")),
-                used=used,
+                state=part["state"].to_physical().to_numpy(),
+                used=part["value"].to_numpy(),
                 targets=np.zeros(len(part), dtype=np.int64),
                 scenes=np.array([codes[scene] for scene in part["scene"]], dtype=np.int64),
                 reasons=part["reason"],
@@ -77,17 +79,44 @@ class BlindClasses:
 
     @cached_property
     def _scores(self) -> pl.DataFrame:
-        """``separator, scene, mid, value, reason`` of each class that sounds; the value is NaN where it was missed."""
+        """``separator, scene, mid, status, value, reason, left_out`` of each class in the cut of its own depth."""
         of_classes = self._blind.scores.filter((pl.col("metric") == SEPARATED) & pl.col("target").is_not_null())
         named = of_classes.with_columns(mid=pl.col("mids").list.first()).join(self._own_depth, on=["mid", "depth"])
-        value = pl.when(pl.col("status") == "ok").then(pl.col("value")).fill_null(float("nan"))
-        return named.join(self._blind.cells.select("key", "separator", "scene"), on="key").select(
-            "separator", "scene", "mid", value.alias("value"), "reason"
+        return score_rows(self._blind.cells, named).select(
+            "separator", "scene", "mid", "status", "value", "reason", "left_out"
         )
 
     @cached_property
     def _by_class(self) -> Mapping[tuple[Any, ...], pl.DataFrame]:
-        return self._scores.sort("mid", "separator", "scene").partition_by("mid", as_dict=True)
+        return self._scores.partition_by("mid", as_dict=True)
+
+    def _tried(self, mid: str) -> pl.DataFrame:
+        """``separator, scene, state, value, reason`` of every system in every scene that counts, NaN without value.
+
+        A cell that failed has no row of any class: it is known from the scores of the others.
+        """
+        rows = self._by_class[mid,]
+        counted = rows.filter(pl.col("left_out").is_null()).select("scene").unique()
+        own = rows.select("separator", "scene", "value", score="status", said="reason")
+        cells = self._blind.cells.select("separator", "scene", "status", "reason")
+        tried = cells.join(counted, on="scene", how="semi").join(own, on=["separator", "scene"], how="left")
+        status, finite = pl.coalesce("score", "status"), pl.col("value").is_finite().fill_null(False)
+        state = (
+            pl.when((pl.col("score") == "ok") & finite)
+            .then(pl.lit("measured"))
+            .when(status == "skip")
+            .then(pl.lit("skipped"))
+            .when(status.is_null() | (pl.col("score").is_null() & (status == "ok")))
+            .then(pl.lit("not run"))
+            .otherwise(pl.lit("failed"))
+        )
+        return tried.select(
+            "separator",
+            "scene",
+            state=state.cast(pl.Enum(STATES)),
+            value=pl.when((pl.col("score") == "ok") & finite).then("value").otherwise(float("nan")),
+            reason=pl.coalesce("said", "reason"),
+        ).sort("separator", "scene")
 
     @cached_property
     def _judged(self) -> dict[str, pl.DataFrame]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -22,7 +23,9 @@ def blind() -> Blind:
     for system, found in (("ears+one", 5), ("ears+two", 3)):
         for place, scene in enumerate(THERE):
             key = f"{system}/{scene}"
-            cells.append({"key": key, "separator": system, "scene": scene, "status": "ok", "oracle": False})
+            cells.append(
+                {"key": key, "separator": system, "scene": scene, "status": "ok", "oracle": False, "reason": None}
+            )
             there = scene in SOUNDING
             for node in (DOG, ANIMAL, ABSTRACT):
                 if there:
@@ -77,3 +80,33 @@ def test_a_class_that_is_never_right_or_wrong_has_separation_but_no_detection(cl
     assert ABSTRACT.restrictions
     assert classes.detection(ABSTRACT.mid) == {}
     assert classes.separation(ABSTRACT.mid)["ears+one"]["measured"] == 5
+
+
+def test_a_cell_that_failed_has_no_row_of_the_class_and_is_counted_as_left_out() -> None:
+    whole = blind()
+    failed, waiting = ["ears+one/scene-2", "ears+one/scene-3"], ["ears+one/scene-4"]
+    status = pl.when(pl.col("key").is_in(failed)).then(pl.lit("oom"))
+    status = status.when(~pl.col("key").is_in(waiting)).then("status")
+    gone = pl.col("key").is_in(failed + waiting)
+    found = BlindClasses(
+        replace(whole, cells=whole.cells.with_columns(status=status), scores=whole.scores.filter(~gone))
+    ).separation(DOG.mid)["ears+one"]
+    assert (found["value"], found["measured"], found["coverage"]) == (0.5, 2, 0.5)
+    assert (found["dropped"], found["skipped"], found["not_run"]) == (2, 0, 1)
+
+
+def test_a_scene_in_which_the_class_is_trivial_is_not_one_in_which_it_was_missed() -> None:
+    whole = blind()
+    trivial = pl.col("key").str.ends_with("scene-4")
+    scores = whole.scores.with_columns(
+        value=pl.when(~trivial).then("value"),
+        status=pl.when(trivial).then(pl.lit("skip")).otherwise("status"),
+        reason=pl.when(trivial).then(pl.lit("trivial: no other sound")).otherwise("reason"),
+    )
+    classes = BlindClasses(replace(whole, scores=scores))
+    found = classes.separation(DOG.mid)
+    assert (found["ears+one"]["measured"], found["ears+one"]["skipped"]) == (4, 0)
+    assert (found["ears+two"]["measured"], found["ears+two"]["skipped"]) == (3, 1)
+    assert classes.scenes[DOG.mid] == SOUNDING
+    only = replace(whole, scores=scores.filter(trivial))
+    assert BlindClasses(only).separation(DOG.mid) == {}

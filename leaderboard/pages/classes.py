@@ -31,9 +31,9 @@ _CURVES: Final = 8
 _ROOM: Final = 520.0
 """Height of all scored classes of the icicle together, in units of the drawing, where there are many of them."""
 _THIN, _TALL = 1.2, 14.0
+"""Height of a class without results, and the greatest of one with them."""
 _TONES: Final = {1: (3,), 2: (1, 4), 3: (0, 2, 4), 4: (0, 2, 3, 4), 5: (0, 1, 2, 3, 4), 6: (0, 1, 2, 3, 4, 5)}
 """Of the tones of the style sheet, the lightest first, those for so many steps: as far apart as can be."""
-"""Height of a class without results, and the greatest of one with them."""
 
 
 @dataclass(frozen=True)

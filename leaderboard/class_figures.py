@@ -68,7 +68,7 @@ class Atlas:
 
     @cached_property
     def _pages(self) -> Mapping[str, str]:
-        return {node.mid: f"classes/{class_slug(node)}.html" for node in self.nodes}
+        return {node.mid: _href(node) for node in self.nodes}
 
     def href(self, node: Node) -> str | None:
         """Address of a class's page; None for one without results."""
@@ -177,6 +177,17 @@ class Atlas:
 def class_slug(node: Node) -> str:
     """The name of a class as it stands in addresses."""
     return slug(node.name.casefold())
+
+
+def class_hrefs(board: Board) -> dict[str, str]:
+    """Address of the class page of each target of a board that stands for one class, by label."""
+    ontology = Ontology.audioset()
+    mids = {label: board.classes.classes(label) for label in board.targets}
+    return {label: _href(ontology[found[0]]) for label, found in mids.items() if len(found) == 1}
+
+
+def _href(node: Node) -> str:
+    return f"classes/{class_slug(node)}.html"
 
 
 def _row(separator: str, column: str, figure: Mapping[str, Any]) -> dict[str, Any]:

@@ -136,8 +136,11 @@ def shared(site: Site, board: Board) -> list[tuple[tuple[str, ...], tuple[str, .
     return found
 
 
-def by_target(site: Site, board: Board) -> list[tuple[Column, Table]]:
-    """For each headline column, a table with the targets as its columns."""
+def by_target(site: Site, board: Board, *, hrefs: Mapping[str, str]) -> list[tuple[Column, Table]]:
+    """For each headline column, a table with the targets as its columns.
+
+    Their headings lead to ``hrefs``, by target; that of a target without one to the definition of the metric.
+    """
     tables = []
     parts = board.by_target.partition_by("column", as_dict=True)
     for column in map(site.column, board.target_columns):
@@ -147,7 +150,7 @@ def by_target(site: Site, board: Board) -> list[tuple[Column, Table]]:
             continue
         figures = parts[column.id,].with_columns(column=pl.col("target"))
         heads = tuple(
-            Column(target, column.metric, target, column.unit, column.better, "", column.href)
+            Column(target, column.metric, target, column.unit, column.better, "", hrefs.get(target, column.href))
             for target in board.targets
         )
         ordering = next(one for one in board.columns if one.startswith(column.id))

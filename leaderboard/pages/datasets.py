@@ -10,6 +10,7 @@ import polars as pl
 
 from leaderboard import rankings
 from leaderboard.blind_board import blind_sections
+from leaderboard.class_figures import class_hrefs
 from leaderboard.context import Site, count_left_out
 from leaderboard.downloads import FORMATS, LINKED, Format, sheet_of
 from leaderboard.figures import KINDS, Plate, View, plates_of, shown_kinds
@@ -94,7 +95,7 @@ def _values(studio: Studio, board: Board, files: list[tuple[Format, str]], figur
         "board": board,
         "table": table,
         "shared": rankings.shared(site, board),
-        "by_target": rankings.by_target(site, board),
+        "by_target": rankings.by_target(site, board, hrefs=class_hrefs(board)),
         "left_out": count_left_out(board),
         "figures": figures.shown(),
         "not_drawn": [(KINDS[kind].title, reason) for kind, reason in figures.missing.items()],

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from leaderboard import numbers
+from leaderboard.class_figures import Atlas
 from leaderboard.context import Site, read
 from leaderboard.icicle import WIDTH, WIDTHS, tiles
 from leaderboard.page import Studio
-from leaderboard.pages import classes
+from leaderboard.pages import classes, datasets
 from ontology import Ontology
 from reports.results import Results
 
@@ -93,6 +94,16 @@ def test_a_line_shows_the_best_system_of_those_that_leave_nothing_out(site: Site
     assert f"{value} dB 95 % interval {interval} whole on stems" in lines["Musical instrument"]
     assert "irm" not in " ".join(lines.values())
     assert "below it" in lines["Human voice"]
+
+
+def test_a_heading_by_target_leads_to_the_page_of_its_one_class(site: Site, tmp_path: Path) -> None:
+    atlas, studio = Atlas(site), Studio(site, tmp_path)
+    found = "".join(str(page.content()) for page in datasets.pages(studio) if page.path.endswith(".html"))
+    for label, name in [("ring", "Bicycle bell"), ("drums", "Drum kit"), ("vocals", "Singing")]:
+        assert set(re.findall(f'<a href="([^"]+)">{label}</a>', found)) == {f"../{atlas.href(ONTO[name])}"}
+    for label in ("keys", "other"):  # two classes, and none
+        heads = re.findall(f'<a href="([^"]+)">{label}</a>', found)
+        assert heads and all("metrics.html#" in href for href in heads)
 
 
 def test_a_class_page_has_the_table_by_target_and_all_below(site: Site, pages: dict[str, str]) -> None:

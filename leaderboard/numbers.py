@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -65,3 +66,12 @@ def duration(seconds: float) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun: ``1 scene``, ``12,000 scenes``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def moment(text: str) -> str:
+    """A point in time in ISO 8601 as date and time in UTC, to the second; what is no time with a zone as it stands."""
+    try:
+        read = datetime.fromisoformat(text)
+        return f"{read.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if read.tzinfo else text
+    except (ValueError, OverflowError):
+        return text

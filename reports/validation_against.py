@@ -63,13 +63,20 @@ def _same_scores(base: Results, tables: Tables, report: Report, tolerance: float
 
 
 def _same_scenes(base: Results, tables: Tables, report: Report) -> None:
-    """A scene of one name is one recording."""
+    """A scene of one name is one recording, and what is known of it stays: figures and intervals rest on it."""
     both = tables.scenes.join(base.scenes(), on=["dataset", "split", "scene"], how="inner", suffix="_there")
     _name(
         both.filter(pl.col("content") != pl.col("content_there")),
         pl.format("{}, scene {}: not the recording of that name there", "dataset", "scene"),
         report,
     )
+    for name in ("targets", "recordings"):
+        there = pl.col(f"{name}_there")
+        _name(
+            both.filter(there.is_not_null() & there.ne_missing(pl.col(name))),
+            pl.format(f"{{}}, scene {{}}: other {name} than there", "dataset", "scene"),
+            report,
+        )
 
 
 def _same_separators(base: Results, texts: Texts, report: Report) -> None:

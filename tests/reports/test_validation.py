@@ -47,7 +47,8 @@ def write(folder: Path, *, run: str = "night-1", separator: str = "hpss", **said
         pl.DataFrame(entries, schema=ENTRIES),
     )  # fmt: skip
     scene = {"dataset": "songs", "split": "test", "seconds": 9.0, "targets": ["vocals"], "recordings": ["r"]}
-    scenes = [scene | {"scene": name, "content": said.get("content", "c")} for name in ("a", "b")]
+    scene |= {"content": "c"} | said.get("scene", {})
+    scenes = [scene | {"scene": name} for name in ("a", "b")]
     results.write_scenes(pl.DataFrame(scenes, schema=SCENES))
     define(results, "sdri@1")
     results.write_card(separator, {"name": separator, "family": "hpss", "summary": "x"})
@@ -329,7 +330,10 @@ def test_metrics_that_are_defined_there_need_no_definition_here(tmp_path: Path) 
         ({"run": "night-2", "value": 2.5}, "sdri@1 of key hpss-a is 2.5, and 2.0 there: equal keys must give equal"),
         ({"run": "night-2", "cell": {"status": "error", "reason": "x"}}, "key hpss-a is error, and ok there"),
         ({"run": "night-2", "path": "my_pkg:Mine"}, "separator 'hpss' is my_pkg:Mine, and some:Hpss there"),
-        ({"run": "night-2", "content": "d"}, "songs, scene a: not the recording of that name there"),
+        ({"run": "night-2", "scene": {"content": "d"}}, "songs, scene a: not the recording of that name there"),
+        ({"run": "night-2", "scene": {"recordings": ["r", "s"]}}, "songs, scene a: other recordings than there"),
+        ({"run": "night-2", "scene": {"recordings": None}}, "songs, scene b: other recordings than there"),
+        ({"run": "night-2", "scene": {"targets": ["drums"]}}, "songs, scene a: other targets than there"),
         ({"path": "my_pkg:Mine"}, "runs/night-1.json: a run of this name is there already"),
     ],
 )

@@ -148,9 +148,9 @@ def _draw(
         )  # fmt: skip
         axes.add_collection(LineCollection(medians, colors=colour, linewidths=0.2 * sheet.size, zorder=3))
         grain = (high - low) / _GRAINS
-        points = {(round(value / grain) * grain, place) for place, box in placed for value in box.outliers}
-        inside = sorted((x, y) for x, y in points if low <= x <= high)
-        point_cloud(axes, inside, colour=colour, size=0.22 * sheet.size, alpha=1.0)
+        points = {(value, place) for place, box in placed for value in box.outliers}
+        inside = {(low + round((x - low) / grain) * grain, y) for x, y in points if low <= x <= high}
+        point_cloud(axes, sorted(inside), colour=colour, size=0.22 * sheet.size, alpha=1.0)
         for marker, edge, rows in (
             ("<", low, sorted({y for x, y in points if x < low})),
             (">", high, sorted({y for x, y in points if x > high})),

@@ -6,7 +6,9 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from reports.figures import (
     PAGE,
@@ -22,6 +24,7 @@ from reports.figures import (
     Sheet,
     TrendPoint,
     box_drawing,
+    box_of,
     class_drawing,
     cost_drawing,
     curve_drawing,
@@ -126,3 +129,14 @@ def test_rounding_errors_about_zero_do_not_fill_the_axis() -> None:
     ticks = [float(label.replace("\N{MINUS SIGN}", "-")) for label in labels if re.fullmatch(r"\W?\d\.\d", label)]
     assert max(ticks) >= 0.4
     assert min(ticks) <= -0.4
+
+
+@pytest.mark.parametrize("lowest", [-0.35, -0.46, -0.58, -0.74])
+def test_an_outlier_at_the_end_of_the_scale_is_no_triangle(lowest: float) -> None:
+    outer = box_of(np.append(np.linspace(0.0, 0.1, 21), lowest))
+    drawn = Figure()
+    box_drawing(
+        [Panel("vocals", (box_of(np.arange(11.0)), outer))], ["a", "b"], ["system"] * 2, axis="", **TEXTS
+    ).paint(drawn, PAGE)
+    assert outer.outliers == (lowest,)
+    assert not [line for line in drawn.axes[0].lines if line.get_marker() in ("<", ">") and line.get_xydata().size]

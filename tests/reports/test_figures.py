@@ -139,4 +139,4 @@ def test_an_outlier_at_the_end_of_the_scale_is_no_triangle(lowest: float) -> Non
         [Panel("vocals", (box_of(np.arange(11.0)), outer))], ["a", "b"], ["system"] * 2, axis="", **TEXTS
     ).paint(drawn, PAGE)
     assert outer.outliers == (lowest,)
-    assert not [line for line in drawn.axes[0].lines if line.get_marker() in ("<", ">") and line.get_xydata().size]
+    assert not [line for line in drawn.axes[0].lines if line.get_marker() in ("<", ">") and np.size(line.get_xdata())]

@@ -26,6 +26,11 @@ def interval(low: float, high: float, unit: str) -> str:
     return f"[{measure(low, unit)}, {measure(high, unit)}]"
 
 
+def signed(text: str) -> str:
+    """A number in words with a plus before what is positive."""
+    return f"+{text}" if text[0] != MINUS and float(text) else text
+
+
 def percent(share: float) -> str:
     """A share of 0..1, rounded down, so that nothing short of everything is called 100 %."""
     # A share computed from counts may lie an ulp under its percentage (0.29 * 100).

@@ -167,7 +167,7 @@ def _line(site: Site, board: Board, pair: Pair, column: Column) -> Line:
         second=own.second,
         cell=_shown(pair, column),
         alone=_interval(own.low, own.high, column.unit),
-        standardised=None if pair.standardised is None else _signed(numbers.decimal(pair.standardised, 2)),
+        standardised=None if pair.standardised is None else numbers.signed(numbers.decimal(pair.standardised, 2)),
         share=None if better is None else numbers.percent(better.share),
         share_interval=None if better is None else f"[{numbers.percent(better.low)}, {numbers.percent(better.high)}]",
         needed=None if own.needed is None else f"{own.needed:,}",
@@ -187,13 +187,8 @@ def _ties(pairs: Pairs) -> list[tuple[str, str, list[str]]]:
     return [(first, last, middles) for (first, last), middles in found.items()]
 
 
-def _signed(text: str) -> str:
-    """A number in words with a plus before what is positive."""
-    return f"+{text}" if text[0] != numbers.MINUS and float(text) else text
-
-
 def _difference(value: float, unit: str) -> str:
-    return _signed(numbers.measure(value, unit))
+    return numbers.signed(numbers.measure(value, unit))
 
 
 def _interval(low: float | None, high: float | None, unit: str) -> str | None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from reports.detection import DETECTION_FIGURES, detection_figures
 from reports.loss_split import SPLITS, Quadruple, loss_split, quadruples
+from reports.outcomes import BLIND_FALLBACK
 from reports.thresholds import threshold_curves
 
 PROTOCOL: Final = "scene"
@@ -19,6 +20,8 @@ RANKED: Final = "capi_sdri@dcase2026"
 IMPUTED: Final = (RANKED, "ca_sdri@dcase2025", "casa_sdri_st@1", "casa_sdri_st_union@1")
 """Metrics in which doing nothing earns nothing, so that a failure may be counted as that."""
 SHOWN_DEPTHS: Final = (1, 2, 3)
+_FAILED: Final = ("error", "timeout", "oom", "nan")
+"""Statuses of cells, or of single scores, that have no value though they were asked for."""
 
 
 _HEARD: Final = (
@@ -84,9 +87,22 @@ class Blind:
 
     @cached_property
     def curves(self) -> pl.DataFrame:
-        """The ranked metric against the threshold, by system and depth; see :mod:`reports.thresholds`."""
-        rows = self._named(self.swept).filter(pl.col("metric") == RANKED)
-        return threshold_curves(rows, recordings=self._recordings)
+        """The ranked metric against the threshold, by system and depth; see :mod:`reports.thresholds`.
+
+        A cell that failed counts at every threshold with the score of the fallback, as in the figure that ranks, or as
+        left out where there is none.
+        """
+        swept = self._named(self.swept).filter(pl.col("metric") == RANKED)
+        rows = swept.filter(~pl.col("status").is_in(_FAILED))
+        points = swept.select("separator", "metric", "depth", "threshold").drop_nulls("threshold").unique()
+        failed = self.cells.filter(pl.col("status").is_in(_FAILED)).select("separator", "scene")
+        own = (pl.col("metric") == RANKED) & pl.col("target").is_null() & pl.col("threshold").is_null()
+        doing_nothing = self._named(self.scores.filter(own)).filter(pl.col("separator") == BLIND_FALLBACK)
+        fallback = doing_nothing.select("scene", "depth", "value")
+        imputed = points.join(failed, on="separator").join(fallback, on=["scene", "depth"], how="left")
+        whole = [*points.columns, "scene", "value"]
+        imputed = imputed.select(whole).join(rows, on=whole[:-1], how="anti", nulls_equal=True)
+        return threshold_curves(pl.concat([rows.select(whole), imputed]), recordings=self._recordings)
 
     @property
     def _quadruples(self) -> list[Quadruple]:

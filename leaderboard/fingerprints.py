@@ -43,6 +43,7 @@ class Fingerprints:
             ]),
         )  # fmt: skip
         self._boards: dict[int, str] = {}
+        self._told: dict[int, str] = {}
 
     def page(self, page: Page) -> str | None:
         """The hash of all that a page shows; None where it may show anything, and is made at every build."""
@@ -55,8 +56,11 @@ class Fingerprints:
 
     def _people(self, board: Board) -> str:
         """Families and cards of the separators of a board."""
-        names = board.cells["separator"].unique().sort()
-        return _json([(name, self._site.families[name], self._site.cards.get(file_name(name))) for name in names])
+        if id(board) not in self._told:
+            names, cards = board.cells["separator"].unique().sort(), self._site.cards
+            told = [(name, self._site.families[name], cards.get(file_name(name))) for name in names]
+            self._told[id(board)] = _json(told)
+        return self._told[id(board)]
 
     def _with_runs(self, board: Board) -> str:
         """A board with all that is told of the runs behind it."""

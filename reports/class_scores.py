@@ -36,6 +36,7 @@ class ClassScores:
         resampler: Resampler,
         targets: Sequence[str],
         mids: Mapping[str, Sequence[str]],
+        kept: dict[str, Any],
     ) -> None:
         """Take apart what a board holds.
 
@@ -44,11 +45,13 @@ class ClassScores:
             resampler: draws the board's scenes.
             targets: labels of the targets.
             mids: by label, the AudioSet ids that it stands for; none for a label that is no class.
+            kept: what was worked out of the very same blocks before, as JSON holds it; gets what is worked out now.
         """
         self._blocks, self._resampler, self._targets = blocks, resampler, targets
         onto = Ontology.audioset()
         self._mids = {label: tuple(mid for mid in mids.get(label, ()) if mid in onto) for label in targets}
-        self._made: dict[tuple[str, str, Part], dict[str, Any]] = {}
+        self._made: dict[str, dict[str, Any]] = kept.setdefault("figures", {})
+        self._values: dict[str, float | None] = kept.setdefault("values", {})
         self._counted: dict[bytes, int] = {}
 
     @cached_property
@@ -117,6 +120,12 @@ class ClassScores:
 
         None where any of it was skipped or has not run, or less than a share ``coverage`` was measured.
         """
+        key = f"{coverage} {_key(column, separator, part)}"
+        if key not in self._values:
+            self._values[key] = self._value(separator, column, part, coverage)
+        return self._values[key]
+
+    def _value(self, separator: str, column: str, part: Part, coverage: float) -> float | None:
         metric, rule = parse_column(column)
         block = self._blocks.get((separator, metric))
         if block is None:
@@ -135,15 +144,15 @@ class ClassScores:
         wanted = list(dict.fromkeys(product(separators, parts)))
         missing: dict[str, list[Part]] = {}
         for name, part in wanted:
-            if (column, name, part) not in self._made:
+            if _key(column, name, part) not in self._made:
                 missing.setdefault(name, []).append(part)
         metric, rule = parse_column(column)
         for names in _few(list(missing)):
             drawn = self._draws(metric, rule, {name: missing[name] for name in names}) if rule.by_class else {}
             for name in names:
                 for part in missing[name]:
-                    self._made[column, name, part] = self._figure(name, metric, rule, part, drawn)
-        return {(name, part): self._made[column, name, part] for name, part in wanted}
+                    self._made[_key(column, name, part)] = self._figure(name, metric, rule, part, drawn)
+        return {(name, part): self._made[_key(column, name, part)] for name, part in wanted}
 
     def _figure(
         self, separator: str, metric: str, rule: Aggregation, part: Part, drawn: Mapping[tuple[str, int], Array]
@@ -200,6 +209,10 @@ class ClassScores:
             ends = np.searchsorted(block.targets[order], np.arange(1, len(self._targets)))
             found[name] = np.split(order, ends)
         return found
+
+
+def _key(column: str, separator: str, part: Part) -> str:
+    return f"{column} {','.join(map(str, part))} {separator}"
 
 
 def _few(names: Sequence[str]) -> Iterator[Sequence[str]]:

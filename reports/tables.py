@@ -157,7 +157,7 @@ class Board:
     @cached_property
     def classes(self) -> ClassScores:
         """Figures by class of the ontology and by depth."""
-        return ClassScores(self._blocks, self._resampler, self.targets, self.mids)
+        return ClassScores(self._blocks, self._resampler, self.targets, self.mids, self.kept.setdefault("classes", {}))
 
     @cached_property
     def overall(self) -> pl.DataFrame:
@@ -195,6 +195,12 @@ class Board:
     @cached_property
     def by_target(self) -> pl.DataFrame:
         """One row per separator, column of :attr:`target_columns` and target, aggregated as within a class."""
+        schema = {**FIGURES, "target": pl.String()}
+        if "by_target" not in self.kept:
+            self.kept["by_target"] = pl.DataFrame(self._by_target(), schema=schema).to_dict(as_series=False)
+        return pl.DataFrame(self.kept["by_target"], schema=schema).sort("separator", "column", "target")
+
+    def _by_target(self) -> list[dict[str, Any]]:
         rows = []
         for column in self.target_columns:
             metric, rule = parse_column(column)
@@ -203,7 +209,7 @@ class Board:
                 made = figures(list(blocks.values()), np.array([code]), rule, self._resampler)
                 named = {"column": column, "target": target}
                 rows += [{"separator": name} | named | row for name, row in zip(blocks, made, strict=True)]
-        return pl.DataFrame(rows, schema={**FIGURES, "target": pl.String()}).sort("separator", "column", "target")
+        return rows
 
     def ranks(self, better: str, unit: str) -> dict[str, tuple[int, int] | str]:
         """Rank intervals in the first column by separator, or the reason why there is none.

@@ -45,8 +45,8 @@ def heat_drawing(
 ) -> Drawing:
     """A cell for each of ``rows`` and ``columns``, the better the stronger its shade, one without value hatched.
 
-    ``cells`` are (rows, columns). Where values lie on both sides of zero the lightest step is all that is not above it,
-    and its texts have the sign. Values are written where the cells are wide enough for them.
+    ``cells`` are (rows, columns). Where values lie on both sides of zero one step is all that is not above it, and its
+    texts have the sign. Values are written where the cells are wide enough for them.
     """
     edges = step_edges([cell.value for row in cells for cell in row if cell is not None])
     shades = _SHADES[: len(edges) - 1]

@@ -8,11 +8,14 @@ from typing import Final
 import polars as pl
 
 from reports.findings import Report
+from reports.outcomes import score_rows
 from reports.results import Results
+from reports.schema import ENTRIES
 from reports.validation_files import Texts
 from reports.validation_tables import NAMED, Tables
 
 _SCORE: Final = ["key", "index", "metric", "threshold"]
+_PAIR: Final = ["dataset", "split", "protocol", "scene", "index"]
 
 
 def against_base(
@@ -22,6 +25,7 @@ def against_base(
     _same_files(folder, base.folder, texts, report)
     _same_scores(base, tables, report, tolerance)
     _same_scenes(base, tables, report)
+    _same_pairs(base, tables, report)
     _same_separators(base, texts, report)
 
 
@@ -77,6 +81,25 @@ def _same_scenes(base: Results, tables: Tables, report: Report) -> None:
             pl.format(f"{{}}, scene {{}}: other {name} than there", "dataset", "scene"),
             report,
         )
+
+
+def _same_pairs(base: Results, tables: Tables, report: Report) -> None:
+    """One word that a target is absent or trivial leaves it out for all separators, so none may be said of a score."""
+    entries = pl.concat([pl.DataFrame(schema=ENTRIES), *(base.entries(manifest.run) for manifest in base.runs())])
+    there = _placed(entries, base.scores())
+    left_out = pl.col("left_out").is_not_null()
+    counted = there.filter(pl.col("status") == "ok").join(there.filter(left_out), on=_PAIR, how="anti")
+    _name(
+        _placed(tables.runs, tables.scores).filter(left_out).join(counted, on=_PAIR, how="semi"),
+        pl.format("{}, scene {}: {} is {}, and has scores there", "dataset", "scene", "target", "left_out"),
+        report,
+    )
+
+
+def _placed(entries: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+    own = ["key", "separator", "scene"]
+    known = entries.select(*own, "dataset", "split", "protocol").unique()
+    return score_rows(known, scores).unique().join(known, on=own)
 
 
 def _same_separators(base: Results, texts: Texts, report: Report) -> None:

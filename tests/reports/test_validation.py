@@ -335,6 +335,10 @@ def test_metrics_that_are_defined_there_need_no_definition_here(tmp_path: Path) 
         ({"run": "night-2", "scene": {"recordings": None}}, "songs, scene b: other recordings than there"),
         ({"run": "night-2", "scene": {"targets": ["drums"]}}, "songs, scene a: other targets than there"),
         ({"path": "my_pkg:Mine"}, "runs/night-1.json: a run of this name is there already"),
+        (
+            {"run": "night-2", "separator": "mine", "value": None, "score": {"status": "skip", "reason": "absent: no"}},
+            "songs, scene a: vocals is absent, and has scores there",
+        ),
     ],
 )
 def test_what_would_take_a_place_is_refused(tmp_path: Path, said: dict[str, Any], expected: str) -> None:

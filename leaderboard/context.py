@@ -123,6 +123,15 @@ class Site:
         """Address of the page of a separator."""
         return f"separators/{slug(separator)}.html"
 
+    @property
+    def has_history(self) -> bool:
+        """Whether there are runs to be compared over time."""
+        return len(self.manifests) > 1
+
+    def history_href(self, separator: str) -> str:
+        """Address of the page that tells of a separator's figures over the runs, where there are several runs."""
+        return f"history/{slug(separator)}.html"
+
     def run_href(self, run: str) -> str:
         """Address of the page of a run."""
         return f"runs/{slug(run)}.html"

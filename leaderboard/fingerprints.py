@@ -37,7 +37,7 @@ class Fingerprints:
         self._everywhere = digest(
             code(),
             _json([
-                site.title, site.run, base_url,
+                site.title, site.run, site.has_history, base_url,
                 {name: entry.model_dump() for name, entry in site.metrics.items()},
                 [(board.dataset, board.split, board.protocol, board.entry.title) for board in site.boards],
             ]),
@@ -91,7 +91,7 @@ def by_scene(board: Board) -> dict[str, str]:
     scenes = list(board.scenes["scene"])
     around = zip([None, *scenes], scenes, [*scenes[1:], None], strict=False)
     return {
-        scene: digest(_json([former, following, board.entry.metrics]), *found[scene])
+        scene: digest(_json([former, following, board.entry.metrics, dict(board.mids)]), *found[scene])
         for former, scene, following in around
     }
 

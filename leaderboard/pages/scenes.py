@@ -9,6 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from leaderboard import details
+from leaderboard.class_figures import class_hrefs
 from leaderboard.fingerprints import by_scene, digest
 from leaderboard.listening import Heard, heard, listening
 from leaderboard.listening_files import listening_files
@@ -28,7 +29,7 @@ def pages(studio: Studio) -> Iterator[Page]:
 
 def _of_board(studio: Studio, board: Board) -> Iterator[Page]:
     site, tables, hashes = studio.site, details.SceneTables(studio.site, board), by_scene(board)
-    scenes = board.scenes.to_dicts()
+    scenes, classes = board.scenes.to_dicts(), class_hrefs(board)
     names = [scene["scene"] for scene in scenes]
 
     @cache
@@ -45,6 +46,7 @@ def _of_board(studio: Studio, board: Board) -> Iterator[Page]:
             return {
                 "board": board,
                 "scene": scene,
+                "classes": classes,
                 "people": tables.people,
                 "heads": heads(),
                 "targets": tables.of(scene["scene"]),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from reports.once import Once, named
 from reports.outcomes import score_rows
 from reports.parts import Parts
 from reports.results import Results
@@ -22,6 +24,8 @@ Place = tuple[str, str, str]
 PLACE: Final = ["dataset", "split", "protocol"]
 _AT_HAND: Final = 64
 """Boards kept for comparisons."""
+_SEEDS: Final = (1, 2)
+_WRITTEN: Final = ("cells", "scores", "detections", "scenes")
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,12 @@ class Computed:
 
 
 class Archive:
-    """The runs of a results folder, each as it left the folder; ``manifests`` are by name, the oldest first."""
+    """The runs of a results folder, each as it left the folder; ``manifests`` are by name, the oldest first.
 
-    def __init__(self, results: Results, manifests: Sequence[Manifest]) -> None:
+    ``once`` holds what was worked out of states of boards, each under a name made of :meth:`places`.
+    """
+
+    def __init__(self, results: Results, manifests: Sequence[Manifest], *, once: Once | None = None) -> None:
         """Read ``results``, of which ``manifests`` are runs.
 
         Raises:
@@ -48,29 +55,26 @@ class Archive:
         """
         self._tables = _Tables(results, manifests)
         self.manifests = self._tables.manifests
+        self.once = once or Once()
         self.board = lru_cache(maxsize=_AT_HAND)(self._board)
+        self.places = cache(self._places)
 
-    @property
-    def state(self) -> str:
-        """A hash that changes when anything does that was written of the runs: cells, keys, scores or manifests."""
-        said = [manifest.model_dump(mode="json") for manifest in self.manifests.values()]
-        cells = [[run, sorted(self.places(run).items())] for run in self.manifests]
-        scenes = int(self._tables.scenes.hash_rows().sum())
-        return hashlib.sha256(json.dumps([said, cells, scenes], sort_keys=True).encode()).hexdigest()
-
-    def places(self, run: str) -> dict[Place, int]:
-        """The boards of a run, each with a number that changes when one of its cells, keys or scores does.
+    def _places(self, run: str) -> dict[Place, str]:
+        """The boards of a run, each with a name that changes when anything does on which the board hangs.
 
         A board of which the run's manifest does not tell has no headline columns, and is left out.
         """
-        told = {(name, entry.split) for name, entry in self.manifests[run].datasets.items()}
-        seen = self._tables.left_by(run, self._tables.cells).select("key", "part")
-        cells = self._tables.entries[run].select(*PLACE, "separator", "scene", "variant", "key")
-        hashed = cells.join(seen, on="key", how="left").select(*PLACE, state=pl.struct(pl.all()).hash())
-        # A sum that wraps depends on no order, and equal rows do not cancel out as they would in an exclusive or.
-        states = hashed.group_by(PLACE).agg(pl.col("state").sum()).sort(PLACE)
-        found = (((dataset, split, protocol), state) for dataset, split, protocol, state in states.iter_rows())
-        return {place: state for place, state in found if place[:2] in told}
+        cells = self._tables.left_by(run, self._tables.numbered)
+        own = _numbers(self._tables.entries[run].join(cells, on="key", how="left"), PLACE)
+        elsewhere = _numbers(self._tables.all_marked.join(cells, on="key", how="inner"), PLACE)
+        found: dict[Place, str] = {}
+        for (dataset, split, protocol), numbers in sorted(own.items()):
+            place, entry = (dataset, split, protocol), self.manifests[run].datasets.get(dataset)
+            if entry is not None and entry.split == split:
+                scenes = self._tables.numbers_of_scenes.get((dataset, split))
+                said = [place, entry.model_dump(mode="json"), numbers, elsewhere.get(place), scenes]
+                found[place] = named(said)
+        return found
 
     def _board(self, run: str, place: Place) -> Board:
         """The board of a run as it left it."""
@@ -122,6 +126,16 @@ class Archive:
         return pl.concat(named).sort("run", *PLACE, "separator", "scene")
 
 
+def state(results: Results, manifests: Sequence[Manifest]) -> str:
+    """A hash that changes when anything does that was written of the runs; nothing is read into tables for it."""
+    said = [manifest.model_dump(mode="json") for manifest in manifests]
+    files = []
+    for path in _Raw(results.folder).paths(manifest.run for manifest in manifests):
+        with suppress(FileNotFoundError):  # parts may be merged at any time
+            files.append([path.name, hashlib.sha256(path.read_bytes()).hexdigest()])
+    return named([said, files])
+
+
 class _Tables:
     """Every row of a folder, before the newest of each key is chosen."""
 
@@ -139,6 +153,18 @@ class _Tables:
         """Of all runs: most of what is read, and of no use to those who ask for :meth:`Archive.state` alone."""
         return self._raw.scores_of_all_runs()
 
+    @cached_property
+    def numbered(self) -> pl.DataFrame:
+        """The cells, each with numbers that change when the cell or the scores of its part do."""
+        scores = _summed(self.scores, ["part"]).rename({"1": "scores 1", "2": "scores 2"})
+        cells = _hashed(self.cells, ["key", "part", "run", "written_at"])
+        return cells.join(scores, on="part", how="left")
+
+    @cached_property
+    def numbers_of_scenes(self) -> dict[tuple[str, ...], tuple[int, ...]]:
+        """By data set and split."""
+        return _numbers(self.scenes, ["dataset", "split"])
+
     def left_by(self, run: str, cells: pl.DataFrame) -> pl.DataFrame:
         """Those of ``cells`` that were there when a run had ended."""
         return cells.filter((pl.col("run") == run) | (pl.col("written_at") < self._began[run]))
@@ -153,10 +179,11 @@ class _Tables:
 
     def marked(self, place: Place) -> pl.DataFrame:
         """Entries of any run whose scores call a target of a place absent or trivial: this holds for every run."""
-        return _at(self._marked, place)
+        return _at(self.all_marked, place)
 
     @cached_property
-    def _marked(self) -> pl.DataFrame:
+    def all_marked(self) -> pl.DataFrame:
+        """As :meth:`marked`, of all places."""
         entries = pl.concat([pl.DataFrame(schema=ENTRIES), *self.entries.values()]).unique(maintain_order=True)
         rows = score_rows(entries, self.scores.filter(pl.col("status") == "skip"))
         return entries.join(rows.filter(pl.col("left_out").is_not_null()), on="key", how="semi")
@@ -174,6 +201,12 @@ class _Raw(Results):
 
     def began(self, run: str) -> float:
         return self._began(run)
+
+    def paths(self, runs: Iterable[str]) -> Iterator[Path]:
+        """The files that tell of runs, but for their manifests."""
+        yield from (self.folder / "runs" / f"{run}.parquet" for run in runs)
+        for kind in _WRITTEN:
+            yield from self._parts(kind).paths()
 
 
 class _AsLeft(Results):
@@ -223,3 +256,18 @@ class _InMemory(Parts):
 def _at(entries: pl.DataFrame, place: Place) -> pl.DataFrame:
     dataset, split, protocol = place
     return entries.filter(dataset=dataset, split=split, protocol=protocol)
+
+
+def _hashed(rows: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """Some columns, with two hashes of each row."""
+    return rows.select(columns).with_columns(rows.hash_rows(seed=seed).alias(str(seed)) for seed in _SEEDS)
+
+
+def _summed(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    # A sum that wraps depends on no order, and equal rows do not cancel out as they would in an exclusive or.
+    return _hashed(rows, by).group_by(by).agg(pl.col(*map(str, _SEEDS)).sum())
+
+
+def _numbers(rows: pl.DataFrame, by: list[str]) -> dict[tuple[str, ...], tuple[int, ...]]:
+    """Two numbers for each group that change when a row of it does, whatever their order."""
+    return {row[: len(by)]: row[len(by) :] for row in _summed(rows, by).iter_rows()}

@@ -10,9 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from reports.aggregate import parse_column
 from reports.archive import Archive, Place
 from reports.differences import differences
 from reports.history import Point, Series
+from reports.once import named
 from reports.schema import MetricEntry
 from reports.steps import fit_steps
 from reports.tables import Board
@@ -93,6 +95,21 @@ def paired(
 
     Both are a run and a separator, which need not be the same.
     """
+    entry = metrics.get(parse_column(column)[0])
+    states = [(archive.places(run)[place], separator) for run, separator in (base, head)]
+    name = named([states, column, entry.model_dump(mode="json") if entry else None])
+    found: dict[str, Any] = archive.once.value(name, lambda: _paired(archive, place, column, base, head, metrics))
+    return found
+
+
+def _paired(
+    archive: Archive,
+    place: Place,
+    column: str,
+    base: tuple[str, str],
+    head: tuple[str, str],
+    metrics: Mapping[str, MetricEntry],
+) -> dict[str, Any]:
     before, after = (
         _alone(archive.board(run, place), separator, column, name=head[1]) for run, separator in (base, head)
     )

@@ -17,12 +17,12 @@ from reports.aggregate import column_depth, parse_column
 from reports.archive import Archive, Place
 from reports.figures.marks import Kind
 from reports.schema import Manifest
+from reports.standing import Figure, Standing
 from reports.tables import RANKED_COVERAGE, Board
 
 _OVER: Final = ["measured", "failed", "empty"]
 """States of the pairs that a figure is over."""
-FAILED: Final = ("error", "timeout", "oom", "nan", "unscored")
-"""Statuses of a cell that has failed; ``unscored`` is ok, but for a metric that could not be computed."""
+_SHOWN: Final = ("value", "low", "high", "note", "measured", "due")
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ class History:
 def history(archive: Archive, *, known: Sequence[Board] = ()) -> History:
     """Look back on the runs of an archive.
 
-    A board whose cells are those of the run before it is not made again, nor is a figure computed again whose scores
-    are those of a run before, or of ``known``: boards whose figures are at hand.
+    A board is not made again where :attr:`reports.archive.Archive.once` tells of its state, nor is a figure computed
+    again whose scores are those of a board made before, or of ``known``: boards whose figures are at hand.
 
     Raises:
         ResultsError: the folder cannot be read.
@@ -131,8 +131,7 @@ def history(archive: Archive, *, known: Sequence[Board] = ()) -> History:
     readers: dict[Place, _Reader] = {}
     for board in known:
         place = (board.dataset, board.split, board.protocol)
-        readers[place] = _Reader(archive, place)
-        readers[place].know(board)
+        readers[place] = _Reader(archive, place, board)
     for manifest in archive.manifests.values():
         for place, state in archive.places(manifest.run).items():
             readers.setdefault(place, _Reader(archive, place)).read(manifest, state)
@@ -148,80 +147,70 @@ def history(archive: Archive, *, known: Sequence[Board] = ()) -> History:
     )
 
 
-@dataclass(frozen=True)
-class _Figure:
-    separator: str
-    column: str
-    basis: str
-    cells: int
-    """Changes when any of its cells does."""
-    row: dict[str, Any]
-    whole: bool
-
-
 @dataclass
 class _Reader:
     """Takes in the runs of one board, one by one."""
 
     archive: Archive
     place: Place
+    known: Board | None = None
     points: dict[tuple[str, str, str], list[Point]] = field(default_factory=dict)
     failing: list[Failing] = field(default_factory=list)
     restarts: list[Restart] = field(default_factory=list)
     present: list[tuple[str, frozenset[str]]] = field(default_factory=list)
     families: dict[str, str] = field(default_factory=dict)
     oracles: set[str] = field(default_factory=set)
-    _state: tuple[Any, ...] = ()
-    _figures: list[_Figure] = field(default_factory=list)
+    _state: str = ""
+    _standings: list[Standing] = field(default_factory=list)
     _computed: dict[tuple[Any, ...], dict[str, dict[str, Any]]] = field(default_factory=dict)
     _cells: dict[tuple[str, str, str], int] = field(default_factory=dict)
-    _failed: pl.DataFrame | None = None
     _versions: set[str] = field(default_factory=set)
     _last: tuple[str, int] = ("", 0)
 
-    def read(self, manifest: Manifest, cells: int) -> None:
-        """Take in a run; ``cells`` is the same number as before where none of its cells changed."""
+    def read(self, manifest: Manifest, state: str) -> None:
+        """Take in a run; ``state`` is the name of the state in which it left the board."""
         entry = manifest.datasets[self.place[0]]
         version = entry.version
         if self._versions and version not in self._versions:
             self.restarts.append(Restart(self.place, manifest.run, self._last[0], entry.scenes, self._last[1]))
         self._versions.add(version)
         self._last = (manifest.run, entry.scenes)
-        state = (cells, version, entry.columns)
         if state != self._state:
-            board = self.archive.board(manifest.run, self.place)
-            self._state, self._figures = state, list(self._figures_of(board, version))
-            self._note_failures(manifest.run, board)
-            self.families |= dict(board.cells.select("separator", "family").unique().iter_rows())
-            self.oracles |= set(board.cells.filter(pl.col("oracle").fill_null(False))["separator"])
-            names = frozenset(board.cells["separator"])
-        else:
-            names = self.present[-1][1]
-        self.present.append((manifest.run, names))
-        for figure in self._figures:
+            kept = self.archive.once.value(state, lambda: self._stands(manifest.run, version).model_dump())
+            standing = Standing.model_validate(kept)
+            self._state = state
+            self._note_failures(manifest.run, standing)
+            self.families |= standing.families
+            self.oracles |= set(standing.oracles)
+        standing = self._standings[-1]
+        self.present.append((manifest.run, frozenset(standing.families)))
+        for figure in standing.figures:
             self._add(manifest.run, figure)
 
-    def know(self, board: Board) -> None:
-        """Take over the figures of a board."""
-        self._keep(board.overall, _scores(board), board.entry.version)
+    def _stands(self, run: str, version: str) -> Standing:
+        if self.known is not None:
+            self._keep(self.known.overall, _scores(self.known), self.known.entry.version)
+            self.known = None
+        board = self.archive.board(run, self.place)
+        return Standing.of(board, tuple(self._figures_of(board, version)))
 
     def _keep(self, figures: pl.DataFrame, scores: Mapping[str, tuple[Any, ...]], version: str) -> None:
         for row in figures.iter_rows(named=True):
             name = (row["separator"], version, *scores[row["separator"]])
             self._computed.setdefault(name, {})[row["column"]] = row
 
-    def _add(self, run: str, figure: _Figure) -> None:
+    def _add(self, run: str, figure: Figure) -> None:
         name = (figure.separator, figure.column, figure.basis)
         point = Point(
             run,
-            **{field: figure.row[field] for field in ("value", "low", "high", "note", "measured", "due")},
+            **{field: getattr(figure, field) for field in _SHOWN},
             recomputed=self._cells.get(name) != figure.cells,
             whole=figure.whole,
         )
         self._cells[name] = figure.cells
         self.points.setdefault(name, []).append(point)
 
-    def _figures_of(self, board: Board, version: str) -> Iterator[_Figure]:
+    def _figures_of(self, board: Board, version: str) -> Iterator[Figure]:
         scores = _scores(board)
         fresh = [name for name in board.covered if (name, version, *scores[name]) not in self._computed]
         self._keep(board.figures(board.targets, fresh), scores, version)
@@ -238,33 +227,24 @@ class _Reader:
                 metric, depth = parse_column(row["column"])[0], column_depth(row["column"])
                 pairs = over_all[separator, metric] if depth is None else at_depth[separator, metric, depth]
                 ranked = whole and row["coverage"] >= RANKED_COVERAGE
-                yield _Figure(
-                    separator, row["column"], f"{version} {pairs:x}", cells[separator,], row, ranked
+                yield Figure(
+                    separator=separator, column=row["column"], basis=f"{version} {pairs:x}",
+                    cells=cells[separator,], whole=ranked, **{field: row[field] for field in _SHOWN},
                 )  # fmt: skip
 
-    def _note_failures(self, run: str, board: Board) -> None:
-        """Keep what has failed, and name what had not: each cell is held against the last run that asked for it."""
-        missing = pl.col("failed_metrics").list.len().fill_null(0) > 0
-        unscored = (pl.col("status") == "ok") & missing
-        cells = board.cells.filter(pl.col("status").is_not_null()).select(
-            "separator",
-            "scene",
-            status=pl.when(unscored).then(pl.lit("unscored")).otherwise("status"),
-            reason=pl.when(unscored)
-            .then(pl.format("no {}", pl.col("failed_metrics").list.join(", ")))
-            .otherwise("reason"),
-        )
-        former = self._failed if self._failed is not None else cells
-        told = former.rename({"status": "former"}).drop("reason")
-        failed = pl.col("status").is_in(list(FAILED)) & ~pl.col("former").is_in(list(FAILED))
-        fresh = cells.join(told, on=["separator", "scene"], how="inner").filter(failed)
-        groups = fresh.sort("separator", "status", "reason", "scene", nulls_last=True).partition_by(
-            "separator", "status", "reason", as_dict=True, maintain_order=True
-        )
-        for (separator, status, reason), part in groups.items():
-            former_run = self.present[-1][0]
-            self.failing.append(Failing(self.place, run, former_run, separator, status, reason, tuple(part["scene"])))
-        self._failed = pl.concat([cells, former.join(cells, on=["separator", "scene"], how="anti")])
+    def _note_failures(self, run: str, standing: Standing) -> None:
+        """Name what fails and did not: each cell is held against the last run that asked for it."""
+        for one in standing.failed:
+            fresh = tuple(scene for scene in one.scenes if self._fared(one.separator, scene))
+            if fresh:
+                former = self.present[-1][0]
+                self.failing.append(Failing(self.place, run, former, one.separator, one.status, one.reason, fresh))
+        self._standings.append(standing)
+
+    def _fared(self, separator: str, scene: str) -> bool:
+        """Whether the last run that asked for a cell had it done."""
+        told = (standing.fails(separator, scene) for standing in reversed(self._standings))
+        return next((not fails for fails in told if fails is not None), False)
 
 
 def _scores(board: Board) -> dict[str, tuple[Any, ...]]:

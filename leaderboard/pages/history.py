@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
-from leaderboard import numbers
+from leaderboard import kept, numbers
 from leaderboard.context import Column
 from leaderboard.feed import PATH as FEED
 from leaderboard.feed import atom
@@ -15,7 +15,7 @@ from leaderboard.history_chart import HEIGHT, WIDTH, Chart, chart, span_of
 from leaderboard.page import Page, Studio
 from leaderboard.paths import slug
 from leaderboard.story import MARKS, TITLES, tell
-from reports.archive import Archive, Place
+from reports.archive import Archive, Place, state
 from reports.changes import Course
 from reports.event import EventKind
 from reports.events import Chronicle, chronicle
@@ -27,24 +27,31 @@ def pages(studio: Studio) -> Iterator[Page]:
     """The history, a page per separator, and the feed; with one run, that there is no history yet."""
     site = studio.site
     manifests = {manifest.run: manifest for manifest in site.manifests}
+    shown = state(site.results, site.manifests)
     if len(manifests) < 2:
-        yield studio.page("history.html", "history_none.html", dict, of=None)
+        yield studio.page("history.html", "history_none.html", dict, of=site.boards, shows=shown)
         return
-    archive = Archive(site.results, site.manifests)
-    state = archive.state
+    once = kept.recall_history(studio.folder)
 
     @cache
     def view() -> _View:
+        archive = Archive(site.results, site.manifests, once=once)
         return _View(studio, chronicle(history(archive, known=site.boards), site.metrics))
 
     def feed() -> bytes:
         return atom(view().told, manifests, title=site.title, base_url=studio.base_url)
 
-    yield studio.page("history.html", "history.html", lambda: view().overview(), of=None, shows=state)
+    yield studio.page("history.html", "history.html", lambda: view().overview(), of=site.boards, shows=shown)
     for separator in sorted(site.families):
         values = partial(_of_separator, view, separator)
-        yield studio.page(_href(separator), "history_separator.html", values, of=None, shows=state)
-    yield Page(FEED, feed, None, state)
+        yield studio.page(_href(separator), "history_separator.html", values, of=site.boards, shows=shown)
+    yield Page(FEED, feed, site.boards, shown)
+
+    def worked_out() -> str:
+        view()
+        return kept.history(once)
+
+    yield Page(kept.HISTORY, worked_out, site.boards, shown)
 
 
 def _of_separator(view: Callable[[], _View], separator: str) -> dict[str, Any]:

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
+import reports.archive
 from leaderboard import build
 from leaderboard.folder import SiteFolder
-from leaderboard.kept import FILE
+from leaderboard.kept import FILE, HISTORY
 from leaderboard.page import Page
 from reports.results import Results
+from reports.tables import Board
+
+sys.path.insert(0, str(Path(__file__).parent))
+from history_kit import Nights, System
 
 Change = Callable[[Path, Callable[..., Any]], None]
 
@@ -64,7 +71,14 @@ def merged_parts(folder: Path, make_writer: Callable[..., Any]) -> None:
     Results(folder).compact()
 
 
-CHANGES: list[Change] = [new_run, one_scene, changed_card, changed_definition, removed_run, merged_parts]
+def changed_scores(folder: Path, make_writer: Callable[..., Any]) -> None:
+    for path in sorted((folder / "scores").glob("*.parquet"))[::3]:
+        pl.read_parquet(path).with_columns(pl.col("value") + 0.5).write_parquet(path)
+
+
+CHANGES: list[Change] = [
+    new_run, one_scene, changed_card, changed_definition, removed_run, changed_scores, merged_parts,
+]  # fmt: skip
 
 
 def test_after_any_changes_the_bytes_are_those_of_a_build_from_nothing(
@@ -165,3 +179,79 @@ def test_forged_figures_are_not_shown(results: Path, tmp_path: Path) -> None:
     file.write_text(json.dumps(described), encoding="utf-8")
     build(results, site)
     assert shown(site) == before
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Nights:
+    """Three runs in which one system changes its level by far, each time in all of its scores."""
+    found = Nights(tmp_path / "nights")
+    for day, level in enumerate((5.0, 3.0, 6.0)):
+        found.write(day, {"mixture": System(0.0, family="baseline"), "a": System(level, str(day))})
+    return found
+
+
+def test_a_build_with_nothing_new_leaves_the_history_alone(
+    nights: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = build(nights.results.folder, tmp_path / "site").parent
+    described = json.loads((site / ".stemtree-site.json").read_text(encoding="utf-8"))
+    assert {"history.html", "history/a.html", HISTORY} <= set(described["made"])
+    assert made(monkeypatch, nights.results.folder, site) == set()
+
+
+def test_a_new_run_works_out_no_former_state_again(
+    nights: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = build(nights.results.folder, tmp_path / "site").parent
+    assert "new best" in (site / "history.html").read_text(encoding="utf-8").lower()
+    nights.write(3, {"mixture": System(0.0, family="baseline"), "a": System(6.0, "2"), "b": System(1.0)})
+    kept, asked = reports.archive.boards, list[str | None]()
+
+    def boards(results: Results, run: str | None = None) -> list[Board]:
+        asked.append(run)
+        return kept(results, run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reports.archive, "boards", boards)
+        build(nights.results.folder, site)
+    assert asked == ["night-003"]
+    assert shown(site) == shown(build(nights.results.folder, tmp_path / "fresh").parent)
+
+
+@pytest.mark.parametrize("changed", [changed_scores, None])
+def test_a_run_that_is_gone_and_scores_that_changed_leave_nothing_in_the_history(
+    nights: Nights, make_writer: Callable[..., Any], tmp_path: Path, changed: Change | None
+) -> None:
+    folder = nights.results.folder
+    site = build(folder, tmp_path / "site").parent
+    before = (site / HISTORY).read_bytes()
+    for path in (folder / "runs").glob("night-001.*"):
+        if changed is None:
+            path.unlink()
+    if changed is not None:
+        changed(folder, make_writer)
+    build(folder, site)
+    assert (site / HISTORY).read_bytes() != before
+    assert shown(site) == shown(build(folder, tmp_path / "fresh").parent)
+
+
+@pytest.mark.parametrize("damage", ["{}", "[]", "no JSON", None])
+def test_kept_history_may_be_damaged_or_deleted(nights: Nights, tmp_path: Path, damage: str | None) -> None:
+    site = build(nights.results.folder, tmp_path / "site").parent
+    before, file = files(site), site / HISTORY
+    file.unlink() if damage is None else file.write_text(damage, encoding="utf-8")
+    build(nights.results.folder, site)
+    assert files(site) == before
+
+
+def test_forged_history_is_not_shown(nights: Nights, tmp_path: Path) -> None:
+    site = build(nights.results.folder, tmp_path / "site").parent
+    file = site / HISTORY
+    described = json.loads(file.read_text(encoding="utf-8"))
+    for value in described["values"].values():
+        for figure in value.get("figures", []):
+            figure["value"] = 99.0
+    file.write_text(json.dumps(described), encoding="utf-8")
+    nights.write(3, {"mixture": System(0.0, family="baseline"), "a": System(1.0, "3")})
+    build(nights.results.folder, site)
+    assert shown(site) == shown(build(nights.results.folder, tmp_path / "fresh").parent)

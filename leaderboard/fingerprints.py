@@ -91,7 +91,7 @@ def by_scene(board: Board) -> dict[str, str]:
     scenes = list(board.scenes["scene"])
     around = zip([None, *scenes], scenes, [*scenes[1:], None], strict=False)
     return {
-        scene: digest(_json([former, following, board.entry.metrics, dict(board.mids)]), *found[scene])
+        scene: digest(_json([former, following, board.entry.metrics]), *found[scene])
         for former, scene, following in around
     }
 

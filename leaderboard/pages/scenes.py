@@ -56,7 +56,8 @@ def _of_board(studio: Studio, board: Board) -> Iterator[Page]:
             }
 
         found = heard(site, board, scene["scene"], scene["content"])
-        shows = digest(hashes[scene["scene"]], site.board_name(board), "" if found is None else _told(found))
+        links = repr([classes.get(target) for target in scene["targets"] or ()])
+        shows = digest(hashes[scene["scene"]], site.board_name(board), links, "" if found is None else _told(found))
         yield studio.page(site.scene_href(board, scene["scene"]), "scene.html", values, of=[board], shows=shows)
 
 

@@ -226,9 +226,7 @@ def test_merging_the_parts_of_a_folder_changes_no_byte(results_folder: Path, sit
     assert after < before
     merged, whole = files(build(tmp_path / "copy", tmp_path / "site").parent), files(site)
     for marker in (merged, whole):
-        marker.pop(
-            ".stemtree-site.json"
-        )  # it tells of the files that were read, so that a build knows when they change
+        marker.pop(".stemtree-site.json")  # it tells which files were read
     assert merged == whole
 
 

@@ -28,7 +28,16 @@ from bench.commands_results import export, power
 from bench.commands_train import train
 from bench.import_options import IMPORT_HELP, import_options, reading_of
 from bench.run_help import RUN_HELP
-from bench.user_input import DATASET_OPTION, DEFAULT_RESULTS, LOG_WIDTH, SHOWN, UserError, dataset_options
+from bench.user_input import (
+    DATASET_OPTION,
+    DEFAULT_RESULTS,
+    RESULTS_OPTION,
+    RUN_OPTION,
+    SHOWN,
+    UserError,
+    dataset_options,
+    text_width,
+)
 
 if TYPE_CHECKING:
     from bench.run import RunReport
@@ -231,8 +240,8 @@ results.add_command(validate)
 
 
 @results.command("show")
-@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
-@click.option("--run", "run_name", help="One run; the newest result of every cell unless said.")
+@RESULTS_OPTION
+@RUN_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Every row as JSON, in a stable order.")
 def results_show(folder: Path, run_name: str | None, as_json: bool) -> None:
     """Print the results: a summary per data set, or every row as JSON."""
@@ -244,7 +253,7 @@ def results_show(folder: Path, run_name: str | None, as_json: bool) -> None:
 
 @results.command("import", help=IMPORT_HELP)
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+@RESULTS_OPTION
 @import_options
 def results_import(source: Path, folder: Path, format: Any, oracles: tuple[str, ...], run: str, **said: Any) -> None:
     """Add figures that were computed elsewhere."""
@@ -259,7 +268,7 @@ def results_import(source: Path, folder: Path, format: Any, oracles: tuple[str, 
 
 
 @results.command("compact")
-@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+@RESULTS_OPTION
 def results_compact(folder: Path) -> None:
     """Merge the many small parts of a results folder. Not while a run writes to it on another machine."""
     from reports.results import Results, ResultsError
@@ -280,9 +289,9 @@ leaderboard.add_command(files)
 
 
 @leaderboard.command("build")
-@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+@RESULTS_OPTION
 @click.option("--out", type=_FOLDER, default=DEFAULT_SITE, show_default=True, help="Folder for the site.")
-@click.option("--run", "run_name", help="One run; the newest result of every cell unless said.")
+@RUN_OPTION
 @click.option("--base-url", metavar="URL", help="Where the site will be published: its feed then has whole addresses.")
 def leaderboard_build(folder: Path, out: Path, run_name: str | None, base_url: str | None) -> None:
     """Turn a results folder into a folder of HTML that opens in any browser, without a server.
@@ -295,7 +304,7 @@ def leaderboard_build(folder: Path, out: Path, run_name: str | None, base_url: s
 
 
 @leaderboard.command("serve")
-@click.option("--results", "folder", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
+@RESULTS_OPTION
 @click.option("--out", type=_FOLDER, default=DEFAULT_SITE, show_default=True, help="Folder for the site.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port on this machine only."
@@ -351,8 +360,7 @@ def _say_summary(folder: Path, run_name: str | None) -> None:
     from reports.results import Results
     from reports.text import summary
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else LOG_WIDTH
-    click.echo(summary(Results(folder), run_name, width=width))
+    click.echo(summary(Results(folder), run_name, width=text_width()))
 
 
 def _say_report(report: RunReport, folder: Path) -> None:

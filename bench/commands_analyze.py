@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from bench.user_input import text_width
 
 if TYPE_CHECKING:
     from bench.analysis.tree import ClassEntry, SceneTree
@@ -184,8 +185,7 @@ def _say(tree: SceneTree) -> None:
     from leaderboard import numbers
     from ontology.forest import forest
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _LOG_WIDTH
-    console = Console(file=sys.stdout, width=width, highlight=False)
+    console = Console(file=sys.stdout, width=text_width(in_log=_LOG_WIDTH), highlight=False)
     table = Table(box=None, pad_edge=False, header_style="")
     table.add_column("class", overflow="fold")
     for heading in ("depth", "conf.", "level", "sounds"):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import difflib
 import json
-import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from bench.user_input import text_width
+
 if TYPE_CHECKING:
     from taggers.conformance import Case, Result
 
-LOG_WIDTH: Final = 160
-"""Columns of the table where there is no terminal to ask."""
 _KINDS: Final = ("separators", "parsers", "taggers")
 
 
@@ -147,7 +146,6 @@ def _table(results: list[Result]) -> str:
             seen.append(f"\n-> {result.remedy}", style="bold")
         table.add_row(result.check, Text(result.outcome, style=colours[result.outcome]), seen)
     stream = io.StringIO()
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns if terminal else LOG_WIDTH
-    Console(file=stream, width=width, force_terminal=terminal, highlight=False).print(table)
+    console = Console(file=stream, width=text_width(), force_terminal=sys.stdout.isatty(), highlight=False)
+    console.print(table)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())

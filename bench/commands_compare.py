@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from bench.user_input import DEFAULT_RESULTS, LOG_WIDTH, UserError
+from bench.user_input import DEFAULT_RESULTS, UserError, text_width
 
 if TYPE_CHECKING:
     from reports.compare import State
@@ -62,8 +60,7 @@ def compare(base: str, head: str, folder: Path, metrics: tuple[str, ...], tolera
     if as_json:
         click.echo(json.dumps(found.described(), indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else LOG_WIDTH
-        click.echo(comparison_text(found, width=width))
+        click.echo(comparison_text(found, width=text_width()))
     if found.regressed:
         raise click.exceptions.Exit(1)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from bench.user_input import DEFAULT_RESULTS, UserError
+from bench.user_input import RESULTS_OPTION, RUN_OPTION, UserError
 
 if TYPE_CHECKING:
     from leaderboard.figures import View
@@ -24,15 +24,8 @@ _NARROWEST, _WIDEST = 1.5, 20.0
 
 @click.command()
 @click.argument("dataset")
-@click.option(
-    "--results",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_RESULTS,
-    show_default=True,
-    help="Results folder.",
-)
-@click.option("--run", "run_name", help="One run; the newest result of every cell unless said.")
+@RESULTS_OPTION
+@RUN_OPTION
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the files.")
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(_KINDS), help="Which, repeatable; all unless said.")
 @click.option(

@@ -5,25 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.user_input import DEFAULT_RESULTS, UserError
+from bench.user_input import RESULTS_OPTION, RUN_OPTION, UserError
 
 if TYPE_CHECKING:
     from leaderboard.context import Column
     from reports.paired import Comparison
-
-_RESULTS: Final = click.option(
-    "--results",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULT_RESULTS,
-    show_default=True,
-    help="Results folder.",
-)
-_RUN: Final = click.option("--run", "run_name", help="One run; the newest result of every cell unless said.")
 
 
 @click.command()
@@ -36,8 +26,8 @@ _RUN: Final = click.option("--run", "run_name", help="One run; the newest result
     help="What to write.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; stdout unless said.")
-@_RESULTS
-@_RUN
+@RESULTS_OPTION
+@RUN_OPTION
 def export(dataset: str, format: str, out: Path | None, folder: Path, run_name: str | None) -> None:
     """Write a data set's table as its page on the leaderboard shows it.
 
@@ -63,8 +53,8 @@ def export(dataset: str, format: str, out: Path | None, folder: Path, run_name: 
     "--dataset", required=True, help="Name of the data set; where it has several tables, NAME SPLIT PROTOCOL."
 )
 @click.option("--metric", help="Metric or metric/aggregation, e.g. sdrg@1/median; that which ranks unless said.")
-@_RESULTS
-@_RUN
+@RESULTS_OPTION
+@RUN_OPTION
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def power(
     first: str, second: str, dataset: str, metric: str | None, folder: Path, run_name: str | None, as_json: bool

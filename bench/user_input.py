@@ -1,20 +1,30 @@
-"""What subcommands share: one-line errors, and the options of a data set."""
+"""What subcommands share: one-line errors, options, and the width of what they print."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 DEFAULT_RESULTS: Final = Path("stemtree-out/results")
-LOG_WIDTH: Final = 160
-"""Columns of tables where there is no terminal to ask."""
+_LOG_WIDTH: Final = 160
 SHOWN: Final = 20
 """Lines of a list that a person is shown."""
 DATASET_OPTION: Final = click.option(
     "--option", "options", multiple=True, metavar="NAME=VALUE", help="Option of the data set, e.g. split=train."
 )
+RESULTS_OPTION: Final = click.option(
+    "--results",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_RESULTS,
+    show_default=True,
+    help="Results folder.",
+)
+RUN_OPTION: Final = click.option("--run", "run_name", help="One run; the newest result of every cell unless said.")
 
 
 class UserError(click.ClickException):
@@ -25,6 +35,11 @@ class UserError(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the line to stderr."""
         click.echo(f"stemtree: {self.format_message()}", err=True, file=file)
+
+
+def text_width(*, in_log: int = _LOG_WIDTH) -> int:
+    """Letters in a line of the terminal; ``in_log`` where the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else in_log
 
 
 def dataset_options(pairs: tuple[str, ...]) -> dict[str, Any]:

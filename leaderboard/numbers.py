@@ -31,6 +31,16 @@ def signed(text: str) -> str:
     return f"+{text}" if text[0] != MINUS and float(text) else text
 
 
+def difference(value: float, unit: str) -> str:
+    """A difference of scores without its unit: as a score, with a plus before what is positive."""
+    return signed(measure(value, unit))
+
+
+def difference_interval(low: float | None, high: float | None, unit: str) -> str | None:
+    """The interval of a difference without its unit; None where an end is missing."""
+    return None if low is None or high is None else f"[{difference(low, unit)}, {difference(high, unit)}]"
+
+
 def percent(share: float) -> str:
     """A share of 0..1, rounded down, so that nothing short of everything is called 100 %."""
     # A share computed from counts may lie an ulp under its percentage (0.29 * 100).

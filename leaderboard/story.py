@@ -102,21 +102,13 @@ def _figures(event: Event, column: Column | None) -> tuple[str, str, str]:
         values = f"{numbers.ratio(event.before)} to {numbers.ratio(event.after)} s per s"
         return values, f"{_share(event.difference)} time", ends
     unit = column.unit
-    ends = (
-        "" if event.low is None or event.high is None else f"[{_signed(event.low, unit)}, {_signed(event.high, unit)}]"
-    )
+    ends = numbers.difference_interval(event.low, event.high, unit) or ""
     values = f"{numbers.measure(event.before, unit)} to {numbers.measure(event.after, unit)}"
-    return values, f"{_signed(event.difference, unit)} {unit}".strip(), ends
-
-
-def _signed(value: float, unit: str) -> str:
-    text = numbers.measure(value, unit)
-    return f"+{text}" if value > 0 and float(text) != 0 else text
+    return values, f"{numbers.difference(event.difference, unit)} {unit}".strip(), ends
 
 
 def _share(value: float) -> str:
-    text = numbers.decimal(100 * value, 0)
-    return f"{'+' if value > 0 and float(text) != 0 else ''}{text}\N{NO-BREAK SPACE}%"
+    return f"{numbers.signed(numbers.decimal(100 * value, 0))}\N{NO-BREAK SPACE}%"
 
 
 def _remarks(event: Event) -> Iterable[str]:

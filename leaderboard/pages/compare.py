@@ -141,8 +141,8 @@ def _shown(pair: Pair, column: Column) -> Cell:
         mark,
         words,
         difference,
-        None if difference is None else _difference(difference, column.unit),
-        _interval(pair.low, pair.high, column.unit),
+        None if difference is None else numbers.difference(difference, column.unit),
+        numbers.difference_interval(pair.low, pair.high, column.unit),
         pair.note,
     )
 
@@ -160,13 +160,15 @@ def _line(site: Site, board: Board, pair: Pair, column: Column) -> Line:
         remarks.append(f"{own.unpaired:,} of one alone left out")
 
     def where(extreme: Extreme) -> Where:
-        return Where(extreme.scene, site.scene_href(board, extreme.scene), _difference(extreme.difference, column.unit))
+        return Where(
+            extreme.scene, site.scene_href(board, extreme.scene), numbers.difference(extreme.difference, column.unit)
+        )
 
     return Line(
         first=own.first,
         second=own.second,
         cell=_shown(pair, column),
-        alone=_interval(own.low, own.high, column.unit),
+        alone=numbers.difference_interval(own.low, own.high, column.unit),
         standardised=None if pair.standardised is None else numbers.signed(numbers.decimal(pair.standardised, 2)),
         share=None if better is None else numbers.percent(better.share),
         share_interval=None if better is None else f"[{numbers.percent(better.low)}, {numbers.percent(better.high)}]",
@@ -185,11 +187,3 @@ def _ties(pairs: Pairs) -> list[tuple[str, str, list[str]]]:
         ahead = first, last
         found.setdefault(ahead if pairs.of(*ahead).verdict != "worse" else ahead[::-1], []).append(middle)
     return [(first, last, middles) for (first, last), middles in found.items()]
-
-
-def _difference(value: float, unit: str) -> str:
-    return numbers.signed(numbers.measure(value, unit))
-
-
-def _interval(low: float | None, high: float | None, unit: str) -> str | None:
-    return None if low is None or high is None else f"[{_difference(low, unit)}, {_difference(high, unit)}]"

@@ -20,8 +20,8 @@ from reports.schema import Manifest
 from reports.standing import Figure, Standing
 from reports.tables import RANKED_COVERAGE, Board
 
-_OVER: Final = ["measured", "failed", "empty"]
-"""States of the pairs that a figure is over."""
+_OVER: Final = pl.col("used").is_not_null() | (pl.col("state") == "empty")
+"""The pairs that a figure is over: a failure is one where the run has the mixture's score to stand in for it."""
 _SHOWN: Final = ("value", "low", "high", "note", "measured", "due")
 
 
@@ -215,9 +215,7 @@ class _Reader:
         fresh = [name for name in board.covered if (name, version, *scores[name]) not in self._computed]
         self._keep(board.figures(board.targets, fresh), scores, version)
         cells = _sums(board.cells.select("separator", "scene", "key", "part"), "separator")
-        over = board.outcomes.filter(pl.col("state").is_in(_OVER)).select(
-            "separator", "metric", "index", "scene", "target"
-        )
+        over = board.outcomes.filter(_OVER).select("separator", "metric", "index", "scene", "target")
         over_all, at_depth = _sums(over, "separator", "metric"), _sums(over, "separator", "metric", "index")
         for separator, covered in board.covered.items():
             whole = len(board.ran[separator]) == len(board.runnable) and len(covered) == len(board.targets)

@@ -145,6 +145,27 @@ def test_other_data_and_other_scenes_begin_series_of_their_own(tmp_path: Path) -
     ]  # fmt: skip
 
 
+def test_a_run_that_cannot_impute_its_failures_is_no_part_of_the_series_that_does(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    failing = with_a(5.0, "1", failing=("song03",))
+    nights.write(0, failing)
+    nights.write(1, {"a": failing["a"]})  # the same cells, but without the mixture to stand in for the failed one
+    nights.write(2, failing)
+    found = told(tmp_path)
+    by_first = sorted(of(found.history), key=lambda one: one.points[0].run)
+    assert [[point.run for point in one.points] for one in by_first] == [["night-000", "night-002"], ["night-001"]]
+    assert by_first[0].points[0].value < by_first[1].points[0].value
+    assert kinds(found.events) == []
+
+
+def test_a_run_without_the_mixture_goes_on_with_the_series_where_nothing_failed(tmp_path: Path) -> None:
+    nights = Nights(tmp_path)
+    for day in range(3):
+        nights.write(day, {"a": BASE["a"]} if day == 1 else BASE)
+    (series,) = of(seen(tmp_path))
+    assert [point.run for point in series.points] == ["night-000", "night-001", "night-002"]
+
+
 def test_a_gap_joins_what_is_on_both_sides(tmp_path: Path) -> None:
     nights = Nights(tmp_path)
     for day in range(6):

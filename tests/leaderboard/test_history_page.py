@@ -4,7 +4,6 @@ import re
 import shutil
 import sys
 from datetime import datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,63 +20,10 @@ from reports.results import Results
 
 sys.path.insert(0, str(Path(__file__).parent))
 from history_kit import Nights, System
+from page_kit import Page
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 HOSTILE = '<img src=x onerror=alert(1)> & "quotes"\x07'
-VOID = {"meta", "link", "br", "img", "input", "hr"}
-
-
-class Html(HTMLParser):
-    """Checks that tags nest, and collects links, ids, headings, fetched addresses and rows of tables."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.links: list[str] = []
-        self.ids: list[str] = []
-        self.fetched: list[str] = []
-        self.headings: list[int] = []
-        self.labels: list[str] = []
-        self.rows: list[str] = []
-        self.texts: list[str] = []
-        self.feed(path.read_text(encoding="utf-8"))
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
-        assert not any(name.startswith("on") for name in found)
-        if "id" in found:
-            self.ids.append(found["id"])
-        if tag == "a":
-            self.links.append(found["href"])
-        elif tag in ("link", "script", "img"):
-            self.fetched.append(found.get("href") or found["src"])
-        elif tag == "tr":
-            self.rows.append("")
-        elif re.fullmatch("h[1-6]", tag):
-            self.headings.append(int(tag[1]))
-        elif tag == "svg" and found.get("role") == "img":
-            self.labels.append(found["aria-label"])
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-        if "tr" in self.open:
-            self.rows[-1] += data
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self.texts).split())
 
 
 def write(folder: Path) -> Path:
@@ -111,8 +57,8 @@ def site(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pages(site: Path) -> dict[str, Html]:
-    return {path.relative_to(site).as_posix(): Html(path) for path in [site / "history.html", *site.glob("history/*")]}
+def pages(site: Path) -> dict[str, Page]:
+    return {path.relative_to(site).as_posix(): Page(path) for path in [site / "history.html", *site.glob("history/*")]}
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +71,10 @@ def test_with_one_run_the_page_says_that_there_is_nothing_to_look_back_on(tmp_pa
     made = made_of(tmp_path / "results")
     assert list(made) == ["history.html"]
     (tmp_path / "history.html").write_bytes(made["history.html"])
-    assert "There is one run so far: night-000" in Html(tmp_path / "history.html").text
+    assert "There is one run so far: night-000" in Page(tmp_path / "history.html").text
 
 
-def test_events_stand_in_the_table_the_newest_first(pages: dict[str, Html]) -> None:
+def test_events_stand_in_the_table_the_newest_first(pages: dict[str, Page]) -> None:
     rows = [re.sub(r"\s+", " ", row).strip() for row in pages["history.html"].rows]
     starts = [row.removeprefix("▼ ").removeprefix("★ ") for row in rows]
     runs = [re.search(r"night-\d+", row).group() for row in rows if "night-" in row]  # type: ignore[union-attr]
@@ -142,7 +88,7 @@ def test_events_stand_in_the_table_the_newest_first(pages: dict[str, Html]) -> N
     assert re.search(r"95 % interval \[−\d\.\d\d, −\d\.\d\d\]", regression)
 
 
-def test_every_figure_of_every_run_is_in_a_table(pages: dict[str, Html], site: Path) -> None:
+def test_every_figure_of_every_run_is_in_a_table(pages: dict[str, Page], site: Path) -> None:
     (mine,) = [page for page in pages.values() if "History of mine" in page.text]
     told = " ".join(mine.rows)
     assert "night-000 to night-003" in re.sub(r"\s+", " ", told)
@@ -151,7 +97,7 @@ def test_every_figure_of_every_run_is_in_a_table(pages: dict[str, Html], site: P
     assert "Figures of unlike series are over other scenes, targets or data" in mine.text
 
 
-def test_links_lead_somewhere(pages: dict[str, Html], site: Path) -> None:
+def test_links_lead_somewhere(pages: dict[str, Page], site: Path) -> None:
     for name, page in pages.items():
         for link in [*page.links, *page.fetched]:
             address, _, anchor = link.partition("#")
@@ -163,21 +109,23 @@ def test_links_lead_somewhere(pages: dict[str, Html], site: Path) -> None:
                 assert f'id="{anchor}"' in target.read_text(encoding="utf-8"), f"{name}: {link}"
 
 
-def test_headings_go_down_one_level_at_a_time_and_charts_have_words(pages: dict[str, Html]) -> None:
+def test_headings_go_down_one_level_at_a_time_and_charts_have_words(pages: dict[str, Page]) -> None:
     for page in pages.values():
         assert page.headings[0] == 1
         assert all(after <= before + 1 for before, after in zip(page.headings, page.headings[1:], strict=False))
+        assert all(page.labels)
     assert any(re.search(r"mine, SDRi: 3 runs from night-009, \d\.\d\d dB, to night-011", label)
                for label in pages["history.html"].labels)  # fmt: skip
 
 
-def test_a_hostile_name_is_text_in_page_and_feed(pages: dict[str, Html], feed: ElementTree.Element) -> None:
+def test_a_hostile_name_is_text_in_page_and_feed(pages: dict[str, Page], feed: ElementTree.Element) -> None:
+    assert not any(page.handlers for page in pages.values())
     assert any("<img src=x onerror=alert(1)>" in row for row in pages["history.html"].rows)
     titles = [title.text or "" for title in feed.iter(f"{ATOM}title")]
     assert any('<img src=x onerror=alert(1)> & "quotes"' in title and "\x07" not in title for title in titles)
 
 
-def test_the_feed_has_what_atom_asks_for(feed: ElementTree.Element, pages: dict[str, Html]) -> None:
+def test_the_feed_has_what_atom_asks_for(feed: ElementTree.Element, pages: dict[str, Page]) -> None:
     assert feed.tag == f"{ATOM}feed"
     for element in [feed, *feed.findall(f"{ATOM}entry")]:
         for name in ("id", "title", "updated"):

@@ -150,7 +150,7 @@ class _Tables:
 
     @cached_property
     def scores(self) -> pl.DataFrame:
-        """Of all runs: most of what is read, and of no use to those who ask for :meth:`Archive.state` alone."""
+        """Of all runs: most of what is read, and of no use to those who ask for :func:`state` alone."""
         return self._raw.scores_of_all_runs()
 
     @cached_property

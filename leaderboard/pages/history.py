@@ -13,7 +13,6 @@ from leaderboard.feed import PATH as FEED
 from leaderboard.feed import atom
 from leaderboard.history_chart import HEIGHT, WIDTH, Chart, chart, span_of
 from leaderboard.page import Page, Studio
-from leaderboard.paths import slug
 from leaderboard.story import MARKS, TITLES, tell
 from reports.archive import Archive, Place, state
 from reports.changes import Course
@@ -44,7 +43,7 @@ def pages(studio: Studio) -> Iterator[Page]:
     yield studio.page("history.html", "history.html", lambda: view().overview(), of=site.boards, shows=shown)
     for separator in sorted(site.families):
         values = partial(_of_separator, view, separator)
-        yield studio.page(_href(separator), "history_separator.html", values, of=site.boards, shows=shown)
+        yield studio.page(site.history_href(separator), "history_separator.html", values, of=site.boards, shows=shown)
     yield Page(FEED, feed, site.boards, shown)
 
     def worked_out() -> str:
@@ -56,10 +55,6 @@ def pages(studio: Studio) -> Iterator[Page]:
 
 def _of_separator(view: Callable[[], _View], separator: str) -> dict[str, Any]:
     return view().separator(separator)
-
-
-def _href(separator: str) -> str:
-    return f"history/{slug(separator)}.html"
 
 
 @dataclass(frozen=True)
@@ -144,7 +139,6 @@ class _View:
         return {
             "manifests": self.history.archive.manifests,
             "marks": MARKS,
-            "history_href": _href,
             "feed": FEED,
             "chart_width": WIDTH,
             "chart_height": HEIGHT,
@@ -170,10 +164,9 @@ class _View:
             for name, courses in shown.items():
                 kind = self.history.kind(name)
                 drawn = chart(courses, runs, span=spans[kind == "system"], marked=self._marked(place, name, column))
-                newest = courses[-1].series.points[-1]
-                found.append(
-                    Line(name, _href(name), kind, self.site.column(column), newest, drawn, self._said(courses, column))
-                )
+                href, newest = self.site.history_href(name), courses[-1].series.points[-1]
+                said = self._said(courses, column)
+                found.append(Line(name, href, kind, self.site.column(column), newest, drawn, said))
         return found
 
     def _marked(self, place: Place, separator: str, column: str) -> dict[str, tuple[EventKind, str]]:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from leaderboard import numbers
+from leaderboard.figures.failures import Counts, counts_of
 from leaderboard.figures.view import LEVEL, Plate, View
 from reports.aggregate import AGGREGATIONS, Array
 from reports.blind import RANKED
@@ -67,7 +68,7 @@ def inputs(view: View) -> Plate:
         step = -(-len(own) // _MARKS)
         every = max(every, step)
         marks = own.gather_every(step).select("input", "used").iter_rows() if len(own) else ()
-        clouds.append(Cloud(name, view.kind(name), tuple((float(x), float(y)) for x, y in marks), trend))
+        clouds.append(Cloud(view.label(name), view.kind(name), tuple((float(x), float(y)) for x, y in marks), trend))
         if trend:
             said.append(
                 f"{name}: {view.text(trend[0].value)} at {numbers.decimal(trend[0].input, 1)} dB, "
@@ -83,7 +84,7 @@ def inputs(view: View) -> Plate:
         "input",
         "Against the input",
         f"{view.column.title} of each scene and target against the SDR of the mixture there, measured pairs alone."
-        f"{lines}{thinned}{chosen.words}",
+        f"{lines}{thinned}{view.failures(chosen.names, _not_drawn(view, chosen.names))}{chosen.words}",
         trend_drawing(
             clouds,
             across="Input SDR in dB",
@@ -101,6 +102,13 @@ def _inputs(view: View) -> pl.DataFrame:
 
 def _measured(view: View) -> pl.DataFrame:
     return view.scored.filter(pl.col("state") == "measured").join(_inputs(view), on=_PAIR, how="inner")
+
+
+def _not_drawn(view: View, names: Sequence[str]) -> Counts:
+    """What failed where the input is known: none of it is drawn, whatever it counts with elsewhere."""
+    own = (pl.col("metric") == view.column.metric) & pl.col("separator").is_in(names)
+    known = view.board.outcomes.filter(own).join(_inputs(view), on=_PAIR, how="semi")
+    return counts_of(known.with_columns(used="value"))
 
 
 def _judged(view: View) -> list[str]:
@@ -166,7 +174,7 @@ def cost(view: View) -> Plate:
         f"{view.column.title}, {view.column.words}, against seconds of computing per second of audio (median over "
         "cells) and the greatest growth of memory in a cell; computed cells alone. Dashed: the Pareto front of systems "
         f"and baselines, which no other one beats in both; its members are named, others where "
-        f"there is room. {' '.join(said)}{chosen.words}",
+        f"there is room. {' '.join(said)}{view.failures(chosen.names)}{chosen.words}",
         cost_drawing(
             panels,
             axis=view.axis,
@@ -210,15 +218,20 @@ def thresholds(view: View) -> list[Plate]:
     axis = f"{entry.title} in {entry.unit}" if entry.unit else entry.title
     found = []
     for (depth,), part in sorted(_moving(view).partition_by("depth", as_dict=True).items()):
-        kinds = {name: view.kind(name) for name in part["separator"].unique()}
+        names = part["separator"].unique().sort().to_list()
+        labels = {name: view.label(name) for name in names}
+        kinds = {labels[name]: view.kind(name) for name in names}
+        own = (pl.col("metric") == RANKED) & (pl.col("index") == depth) & pl.col("separator").is_in(names)
+        failed = view.failures(names, counts_of(view.board.outcomes.filter(own)))
         title = view.title(f"{entry.title} against the threshold, depth {depth},")
+        curves = part.with_columns(pl.col("separator").replace(labels))
         found.append(
             Plate(
                 f"thresholds-{depth}",
                 f"Against the threshold, depth {depth}",
                 f"{entry.title} with one threshold for all classes, depth {depth}. Systems whose score does not change "
-                "with it are not drawn.",
-                threshold_drawing(part, kinds=kinds, title=title, axis=axis),
+                f"with it are not drawn.{failed}",
+                threshold_drawing(curves, kinds=kinds, title=title, axis=axis),
             )
         )
     return found

@@ -51,7 +51,7 @@ def intervals(view: View) -> Plate:
         "intervals",
         "Overall",
         f"{column.title}, {column.words}, {view.intervals(dots)}, for separators that ran on all scenes and "
-        f"cover all targets. {_SHAPES}{chosen.words}",
+        f"cover all targets. {_SHAPES}{view.failures(chosen.names)}{chosen.words}",
         interval_drawing(
             dots,
             axis=view.axis,
@@ -79,10 +79,9 @@ def box(view: View) -> Plate:
     parts = {
         (str(name), str(target)): box_of(part["used"].to_numpy())
         for (name, target), part in rows.partition_by("separator", "target", as_dict=True).items()
+        if (name, target) in view.by_target  # where nothing was measured all scores are the mixture's
     }
     panels = [Panel(target, tuple(parts.get((name, target)) for name in chosen.names)) for target in targets.names]
-    imputed = int((rows["state"] == "failed").sum())
-    failed = f" {numbers.count(imputed, 'failure')} with the mixture’s score." if imputed else ""
     said = []
     for target in targets.names:
         medians = sorted((parts[name, target].median, name) for name in chosen.names if (name, target) in parts)
@@ -94,10 +93,10 @@ def box(view: View) -> Plate:
         f"{view.column.title} of the scenes, by {view.what}. Boxes end at the quartiles, with a bar at the median; "
         "whiskers end at the last scene within 1.5 interquartile ranges of the box, and points are the scenes beyond, "
         "triangles those off the scale. Filled: systems; hollow: baselines; dashed: oracles."
-        f"{failed}{chosen.words}{targets.words}",
+        f"{view.failures_by_target(chosen.names, targets.names)}{chosen.words}{targets.words}",
         box_drawing(
             panels,
-            chosen.names,
+            [view.label(name) for name in chosen.names],
             [view.kind(name) for name in chosen.names],
             axis=view.axis,
             title=view.title(f"{view.column.title} of the scenes by {view.what}"),
@@ -128,14 +127,15 @@ def classes(view: View) -> Plate:
     leader = by_kind[0]
     ordered = _sorted_targets(view, targets.names, leader)
     series = [
-        Series(name, view.kind(name), tuple(view.by_target.get((name, target)) for target in ordered))
+        Series(view.label(name), view.kind(name), tuple(view.by_target.get((name, target)) for target in ordered))
         for name in by_kind
     ]
     return Plate(
         "classes",
         "Class by class",
         f"{view.column.title}, {view.within}, {view.intervals(dot for one in series for dot in one.dots)}, sorted by "
-        f"{leader}. Filled marks: systems; hollow: baselines and oracles.{chosen.words}{targets.words}",
+        f"{leader}. Filled marks: systems; hollow: baselines and oracles."
+        f"{view.failures_by_target(chosen.names, targets.names)}{chosen.words}{targets.words}",
         class_drawing(
             ordered,
             series,
@@ -171,10 +171,10 @@ def heat(view: View) -> Plate:
         "heat",
         "Class by separator",
         f"{view.axis}, {view.within}; the stronger the shade, the better.{hatched} Sorted by {leader}."
-        f"{chosen.words}{targets.words}",
+        f"{view.failures_by_target(chosen.names, targets.names)}{chosen.words}{targets.words}",
         heat_drawing(
             ordered,
-            chosen.names,
+            [view.label(name) for name in chosen.names],
             cells,
             unit=view.axis,
             lower_is_better=view.column.better == "lower",
@@ -201,7 +201,7 @@ def depths(view: View) -> Plate:
         banded = few or view.kind(name) == "system"
         curves.append(
             Curve(
-                name,
+                view.label(name),
                 places,
                 [None if dot is None else dot.value for dot in dots],
                 [dot.low if dot and banded else None for dot in dots],
@@ -213,7 +213,8 @@ def depths(view: View) -> Plate:
         "depths",
         "By depth",
         f"{view.column.title} against the depth of the ontology at which classes are told apart, {view.within}, with "
-        f"bands of {LEVEL}{'' if few else ' for systems'}. {_SHAPES}{chosen.words}",
+        f"bands of {LEVEL}{'' if few else ' for systems'}. {_SHAPES}"
+        f"{view.failures_by_target(chosen.names, targets)}{chosen.words}",
         curve_drawing(
             curves,
             across="Depth of the ontology",

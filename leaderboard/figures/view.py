@@ -11,6 +11,7 @@ import polars as pl
 
 from leaderboard import numbers
 from leaderboard.context import Column, Site
+from leaderboard.figures import failures
 from reports.aggregate import column_depth, parse_column
 from reports.figures import Dot, Drawing, Kind
 from reports.tables import Board
@@ -106,16 +107,35 @@ class View:
         return {row["separator"]: row for row in first.iter_rows(named=True)}
 
     @cached_property
-    def by_target(self) -> dict[tuple[str, str], Dot]:
-        """The figure of each separator and target that has one."""
+    def _of_targets(self) -> dict[tuple[str, str], dict[str, Any]]:
         rows = self.board.by_target.filter(
             (pl.col("column") == self.board.target_columns[0]) & pl.col("value").is_not_null()
         )
-        return {(row["separator"], row["target"]): self.dot(row) for row in rows.iter_rows(named=True)}
+        return {(row["separator"], row["target"]): row for row in rows.iter_rows(named=True)}
+
+    @cached_property
+    def by_target(self) -> dict[tuple[str, str], Dot]:
+        """The figure of each separator and target that has one."""
+        return {name: self.dot(row) for name, row in self._of_targets.items()}
 
     def dot(self, row: dict[str, Any]) -> Dot:
         """A row of figures that has a value, as a mark."""
-        return Dot(row["separator"], row["value"], row["low"], row["high"], self.kind(row["separator"]))
+        name = row["separator"]
+        return Dot(self.label(name), row["value"], row["low"], row["high"], self.kind(name))
+
+    def label(self, separator: str) -> str:
+        """What a separator is called in a figure; see :func:`leaderboard.figures.failures.label`."""
+        return failures.label(separator, self.overall[separator])
+
+    def failures(self, names: Sequence[str], counts: failures.Counts | None = None) -> str:
+        """What a caption says of failures, of figures of the whole board or of ``counts``."""
+        overall = {name: self.overall[name] for name in names}
+        return failures.failures(self.board, overall.values() if counts is None else [counts], overall)
+
+    def failures_by_target(self, names: Sequence[str], targets: Sequence[str]) -> str:
+        """What a caption says of failures, of figures target by target."""
+        drawn = [row for (name, target), row in self._of_targets.items() if name in names and target in targets]
+        return failures.failures(self.board, drawn, {name: self.overall[name] for name in names})
 
     def ordered(self, names: Collection[str]) -> list[str]:
         """Oracles, systems, baselines, each the best first, those that cover a part after those that cover all."""

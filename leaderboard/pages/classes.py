@@ -15,6 +15,7 @@ from leaderboard import numbers, rankings
 from leaderboard.class_blind import blind_section
 from leaderboard.class_figures import Atlas, Scored, class_slug
 from leaderboard.context import Column
+from leaderboard.figures.failures import failures, label
 from leaderboard.icicle import WIDTH, Tile, tiles
 from leaderboard.page import Page, Studio
 from ontology import Node
@@ -233,29 +234,32 @@ def _by_depth(atlas: Atlas, board: Board) -> dict[str, Any]:
 
 def _curves(
     atlas: Atlas, board: Board, column: Column, table: rankings.Table, figures: pl.DataFrame, depths: list[int]
-) -> str | None:
-    """The best systems that may be compared on all depths, with the references that frame them."""
+) -> tuple[str, str] | None:
+    """The best systems that may be compared on all depths, with the references that frame them.
+
+    Returns the figure, and what its caption says of failures.
+    """
     rows = [row for group in table.groups if group.look != "apart" for row in group.rows if not row.nothing]
     systems = [row for row in rows if row.kind == "system"][:_CURVES]
     shown = [row for row in rows if row.kind != "system" or row in systems][: 2 * _CURVES]
     if not shown:
         return None
     by_name = figures.partition_by("separator", as_dict=True)
+    of_column = board.overall.filter(pl.col("column") == column.id).rows_by_key("separator", named=True, unique=True)
+    overall = {row.name: of_column[row.name] for row in shown}
+    drawn = figures.filter(pl.col("separator").is_in(list(overall)) & pl.col("value").is_not_null())
     curves = []
     for row in shown:
         found = {int(one["column"]): one for one in by_name[(row.name,)].iter_rows(named=True)}
         values, lows, highs = ([found[depth][end] for depth in depths] for end in ("value", "low", "high"))
-        curves.append(Curve(row.name, depths, values, lows, highs, row.kind))
+        curves.append(Curve(label(row.name, overall[row.name]), depths, values, lows, highs, row.kind))
     unit = f" in {column.unit}" if column.unit else ""
-    return (
-        curve_drawing(
-            curves,
-            across="Depth of the class in the ontology",
-            axis=f"{column.title}{unit}",
-            title=f"{column.title} on {atlas.site.board_title(board)} by depth of the class",
-            description=f"{column.title}{unit}, mean over the classes of each depth; the table has the same figures.",
-            ticks=depths,
-        )
-        .on(PAGE)
-        .page
+    drawing = curve_drawing(
+        curves,
+        across="Depth of the class in the ontology",
+        axis=f"{column.title}{unit}",
+        title=f"{column.title} on {atlas.site.board_title(board)} by depth of the class",
+        description=f"{column.title}{unit}, mean over the classes of each depth; the table has the same figures.",
+        ticks=depths,
     )
+    return drawing.on(PAGE).page, failures(board, drawn.iter_rows(named=True), overall)

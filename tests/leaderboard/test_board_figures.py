@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,8 @@ import pytest
 
 from leaderboard.context import Site, read
 from leaderboard.figures import KINDS, Plate, View, plates_of, shown_kinds
+from reports.figures import PAGE
+from reports.outcomes import STATES
 from reports.results import Results
 
 
@@ -88,3 +91,44 @@ def test_every_kind_is_drawn_or_says_why_not_before_anything_is_drawn(site: Site
     if dataset == "slakh2100":
         assert KINDS["box"].lacks(view) == "1 scene: a box sums up 5 or more"
         assert "without intervals" in plate(view, "intervals").caption
+
+
+def with_failures(view: View, gone: pl.Expr, *, imputed: bool = True) -> View:
+    """The same with failures; ``imputed`` with a score of 0, as the mixture has."""
+    outcomes = view.board.outcomes.with_columns(
+        state=pl.when(gone).then(pl.lit("failed", dtype=pl.Enum(STATES))).otherwise("state"),
+        used=pl.when(gone).then(0.0 if imputed else None).otherwise("used"),
+        value=pl.when(~gone).then(pl.col("value")),
+    )
+    return View(view.site, replace(view.board, outcomes=outcomes, kept={}), view.only)
+
+
+ONE_SONG = (pl.col("separator") == "half") & (pl.col("scene") == "Artist - Song 7")
+
+
+def test_every_kind_that_shows_failures_counts_them_and_marks_who_has_no_rank_for_them(site: Site) -> None:
+    sound = view_of(site, "musdb18", "half", "irm", "mixture")
+    view = with_failures(sound, ONE_SONG)
+    for kind in ("intervals", "box", "classes", "heat", "pareto"):
+        found = plate(view, kind)
+        assert "Failed, and counted with the score of mixture: 4 of 117 scores." in found.caption, kind
+        little = (
+            "\N{DAGGER} Without a rank, as under 95\N{NO-BREAK SPACE}% of the scores were measured: half (35 of 39)."
+        )
+        assert little in found.caption, kind
+        assert "\N{DAGGER} half".encode() in found.drawing.on(PAGE).svg, kind
+        assert not any(word in plate(sound, kind).caption for word in ("Failed", "\N{DAGGER}")), kind
+
+
+def test_what_has_no_score_to_stand_in_for_it_is_said_to_be_left_out(site: Site) -> None:
+    view = with_failures(view_of(site, "musdb18", "half", "irm"), ONE_SONG, imputed=False)
+    caption = plate(view, "intervals").caption
+    assert "Failed, and left out: 4 of 78 scores." in caption
+    assert "counted with" not in caption
+
+
+def test_a_target_at_which_a_separator_failed_throughout_has_no_box_of_the_mixtures_scores(site: Site) -> None:
+    view = view_of(site, "musdb18", "half", "irm", "mixture")
+    gone = (pl.col("separator") == "half") & (pl.col("target") == "bass")
+    description = plate(with_failures(view, gone), "box").drawing.description
+    assert "bass: from 0.00 (mixture)" in description, "of equal medians that of half would be named first"

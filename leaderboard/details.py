@@ -12,7 +12,7 @@ import polars as pl
 
 from leaderboard import numbers
 from leaderboard.context import Site
-from reports.figures import Kind
+from reports.figures import KINDS, Kind
 from reports.tables import Board
 
 Score = tuple[float | None, str | None, str | None]
@@ -132,7 +132,7 @@ class SceneTables:
                 ran.add(name)
         sign = 1 if self._site.metric(metrics[0]).better == "lower" else -1
         ranked = sorted(ran, key=lambda name: (scores[name][0][0] is None, sign * (scores[name][0][0] or 0.0), name))
-        groups: dict[Kind, list[ScoreRow]] = {"oracle": [], "system": [], "baseline": []}
+        groups: dict[Kind, list[ScoreRow]] = {kind: [] for kind in KINDS}
         for name in ranked:
             person = self.people[name]
             groups[person.kind].append(ScoreRow(person.name, tuple(scores[name]), _happened(said.get(name, {}))))

@@ -25,7 +25,7 @@ from reports.excerpts import (
     excerpt_folder,
     read_excerpt,
 )
-from reports.figures import Kind
+from reports.figures import KINDS, Kind
 from reports.tables import Board
 
 TARGET_LUFS: Final = -20.0
@@ -36,7 +36,6 @@ HEADROOM_DB: Final = -1.0
 """Greatest peak of a matched track, in dB of full scale."""
 MOST_GAIN_DB: Final = 20.0
 """A nearly silent track is not blown up to the others' loudness: one would hear its rounding."""
-_ORDER: Final[tuple[Kind, ...]] = ("oracle", "system", "baseline")
 _LOWEST_DB: Final = -20.0
 """Curves end here: what is worse is as bad."""
 Frame = float | Literal["exact"] | None
@@ -210,7 +209,7 @@ def _target(site: Site, found: Heard, scores: _Scores, place: int, index: int, l
     mixture = found.excerpt.mixture
     reference = next(one.track for one in found.excerpt.references if one.index == index)
     made = [(name, one) for name, cell in found.cells.items() for one in cell.estimates if one.index == index]
-    made.sort(key=lambda pair: (_ORDER.index(site.kind(pair[0])), scores.rank(pair[0], index), pair[0]))
+    made.sort(key=lambda pair: (KINDS.index(site.kind(pair[0])), scores.rank(pair[0], index), pair[0]))
     gains = matched_gains([mixture, reference, *(one.track for _, one in made), *(one.residual for _, one in made)])
 
     def voice(name: str, sound: Sound, parts: tuple[tuple[str, float], ...]) -> Voice:

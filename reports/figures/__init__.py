@@ -13,10 +13,11 @@ from reports.figures.costs import CostPanel, cost_drawing, pareto_front
 from reports.figures.curves import Curve, curve_drawing
 from reports.figures.heat import HeatCell, heat_drawing
 from reports.figures.intervals import interval_drawing
-from reports.figures.marks import LEAST_SPAN, Dot, Kind
+from reports.figures.marks import KINDS, LEAST_SPAN, Dot, Kind
 from reports.figures.trends import Cloud, TrendPoint, trend_drawing
 
 __all__ = [
+    "KINDS",
     "LEAST_SPAN",
     "PAGE",
     "PAPER_SIZE",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Kind = Literal["system", "baseline", "oracle"]
+KINDS: Final[tuple[Kind, ...]] = ("oracle", "system", "baseline")
+"""In the order of the tables: references frame the systems."""
 
 LEAST_SPAN: Final = 0.1
 """What an axis spans at least: rounding errors about zero must not fill it."""

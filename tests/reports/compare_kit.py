@@ -67,8 +67,8 @@ def _write(
             by_target = {} if isinstance(outcome, str) else outcome
             described.append(
                 {"key": key, "run": run, "status": status, "reason": None if status == "ok" else f"why {status}",
-                 "metrics": [metric] if by_target else [], "failed_metrics": list(failed_metrics), "attempts": 1,
-                 "notes": []}
+                 "metrics": [metric] if by_target and metric not in failed_metrics else [],
+                 "failed_metrics": list(failed_metrics), "attempts": 1, "notes": []}
             )  # fmt: skip
             for target, score in by_target.items():
                 listed += [] if target in listed else [target]

@@ -233,6 +233,19 @@ def test_a_metric_that_can_no_longer_be_computed_is_a_change_of_status(tmp_path:
     assert not compared(tmp_path, metrics=["sdri@1"]).regressed
 
 
+def test_a_metric_that_fails_under_an_unchanged_key_is_a_change_of_status_and_no_changed_score(tmp_path: Path) -> None:
+    write_run(tmp_path / "base", "r", {"a": {"1": {"x": 1.0}}})
+    write_run(tmp_path / "head", "r", {"a": {"1": {"x": "error"}}}, failed_metrics=("sdri@1",))
+    states = [State(Results(tmp_path / side)) for side in ("base", "head")]
+    found = compare(*states, tolerance=0.0)
+    assert found.unchanged_keys == 1
+    assert found.changed_scores.is_empty()
+    (row,) = found.status_changes.to_dicts()
+    assert (row["base"], row["head"], row["change"], row["reason"]) == ("ok", "unscored", "worse", "no sdri@1")
+    assert found.regressed
+    assert not compare(*reversed(states), tolerance=0.0).regressed
+
+
 def test_a_metric_asked_for_stands_alone(tmp_path: Path) -> None:
     write_run(tmp_path, "base", {"a": {"1": {"x": 1.0}}})
     write_run(tmp_path, "head", {"a": {"1": {"x": 5.0}}}, hour=1)

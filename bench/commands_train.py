@@ -28,7 +28,8 @@ TRAIN_HELP: Final = """Train FAMILY (uss, tagger) on weakly labelled clips; OVER
   data.rendered          rendered instruments, speech and noises; auto makes them first
   data.NAME              the sources of a data set (see `stemtree list datasets`)
   out, resume            folder of the run; resume=true goes on from its newest checkpoint
-  query                  labels (no tagger needed), at_soft or embedding (PANNs)
+  query                  labels (no tagger needed); at_soft: what a tagger hears, PANNs or query_tagger=mini-tagger;
+                         embedding (PANNs)
   anchor                 energy (no tagger needed), framewise (a tagger), random
   steps, until           how long to train; where to stop for now
   batch, seed, device    of one process; `accelerate launch` starts several

@@ -35,6 +35,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> SceneTree:
 def test_an_analysis_listens_and_separates_with_what_comes_along(scene: SceneTree) -> None:
     assert (scene.tagger, scene.separators) == (DEFAULT_TAGGER, DEFAULT_SEPARATORS)
     assert DEFAULT_SEPARATORS[0] == "mini-uss"
+    assert scene.classes
     separator = mini.MiniUss()
     for entry in scene.classes:
         takes = separator.refuses(Target(entry.name, (entry.mid,))) is None

@@ -46,6 +46,10 @@ class Aggregation:
             present[:, place] = weights[:, members].any(axis=1)
         return weighted_mean(per_class, present)
 
+    def unweighted(self, values: Array, classes: Codes) -> float:
+        """Aggregate ``values`` (rows,) of ``classes`` (rows,), each counting once; NaN where there are none."""
+        return float(self(values, classes, np.ones((1, len(values))))[0])
+
     def inner(self, values: Array, weights: Array) -> Array:
         """The mean or median taken over rows, under each row of ``weights`` (draws, rows); returns (draws,)."""
         return (weighted_median if self.within == "median" else weighted_mean)(values, weights)

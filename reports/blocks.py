@@ -91,7 +91,7 @@ def figures(
             sets[place] = Rows(block.used[chosen], block.targets[chosen], block.scenes[chosen])
     intervals = resampler.intervals(list(sets.values()), rule)
     for (place, one), interval in zip(sets.items(), intervals, strict=True):
-        value = float(rule(one.values, one.classes, np.ones((1, len(one.values))))[0])
+        value = rule.unweighted(one.values, one.classes)
         found[place] |= {"value": value, "low": interval.low, "high": interval.high, "note": interval.note}
     return found
 

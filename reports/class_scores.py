@@ -135,7 +135,7 @@ class ClassScores:
         if counts["skipped"] or counts["not_run"] or (counts["coverage"] or 0.0) < coverage:
             return None
         chosen = inside[~np.isnan(block.used[inside])]
-        return float(rule(block.used[chosen], block.targets[chosen], np.ones((1, len(chosen))))[0])
+        return rule.unweighted(block.used[chosen], block.targets[chosen])
 
     def figures(
         self, column: str, separators: Iterable[str], parts: Iterable[Part]
@@ -168,8 +168,8 @@ class ClassScores:
         targets = np.stack([drawn[separator, code] for code in part if (separator, code) in drawn], axis=1)
         draws = weighted_mean(targets, (~np.isnan(targets)).astype(float))
         interval = interval_of(draws, self._count(block.scenes[chosen]))
-        value = rule(block.used[chosen], block.targets[chosen], np.ones((1, len(chosen))))[0]
-        return counts | {"value": float(value), "low": interval.low, "high": interval.high, "note": interval.note}
+        value = rule.unweighted(block.used[chosen], block.targets[chosen])
+        return counts | {"value": value, "low": interval.low, "high": interval.high, "note": interval.note}
 
     def _draws(
         self, metric: str, rule: Aggregation, parts: Mapping[str, Sequence[Part]]

@@ -157,7 +157,7 @@ class _Paired:
         for name in ("used", "used_head"):
             chosen = pairs[name].is_not_null().to_numpy()  # a pair that is empty has no score and is done
             used = pairs[name].drop_nulls().to_numpy()
-            values.append(float(rule(used, classes[chosen], np.ones((1, len(used))))[0]))
+            values.append(rule.unweighted(used, classes[chosen]))
             if drawing:
                 drawn.append(self._resampler.draws(used, classes[chosen], where[chosen], rule))
         found |= {"base": values[0], "head": values[1], "difference": values[1] - values[0]}

@@ -157,13 +157,13 @@ class Sides:
         drawn = self.resampler.draws_of(sets, self.rule)
         incidence = self.resampler.incidence.astype(np.float64)
         for (separator, rows), one, figures in zip(needed, sets, drawn, strict=True):
-            whole = self.rule(one.values, one.classes, np.ones((1, len(one.values))))
+            value = self.rule.unweighted(one.values, one.classes)
             sums, counts = (
                 np.bincount(one.scenes, weights, minlength=len(self.scene_names)).astype(np.float64)
                 for weights in (one.values, None)
             )
             means, by_scene = _ratio(sums @ incidence, counts @ incidence), _ratio(sums, counts)
-            self._made[separator, rows.key] = Side(float(whole[0]), figures, means, by_scene)
+            self._made[separator, rows.key] = Side(value, figures, means, by_scene)
 
     def difference(self, first: int, second: int) -> tuple[float, Array]:
         """Figure of the first less that of the second on the rows that both have done, and its draws (draws,)."""

@@ -18,6 +18,7 @@ import polars as pl
 
 from reports.aggregate import column_depth, parse_column
 from reports.bootstrap import Resampler
+from reports.outcomes import is_done
 from reports.schema import MetricEntry
 from reports.tables import Board
 
@@ -134,7 +135,7 @@ class _Paired:
                 }
 
     def _figure(self, separator: str, column: str, part: pl.DataFrame) -> dict[str, Any]:
-        done, done_head = _done("used", "state"), _done("used_head", "state_head")
+        done, done_head = is_done(), is_done("used_head", "state_head")
         pairs = part.filter(done & done_head)
         scenes = pairs.select("scene").unique()
         found: dict[str, Any] = {
@@ -184,7 +185,3 @@ class _Paired:
         if better == "neither":
             return "differs"
         return "better" if (difference > 0) == (better == "higher") else "worse"
-
-
-def _done(used: str, state: str) -> pl.Expr:
-    return (pl.col(used).is_not_null() | (pl.col(state) == "empty")).fill_null(False)

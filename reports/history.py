@@ -16,12 +16,11 @@ import polars as pl
 from reports.aggregate import column_depth, parse_column
 from reports.archive import Archive, Place
 from reports.figures.marks import Kind
+from reports.outcomes import is_done
 from reports.schema import Manifest
 from reports.standing import Figure, Standing
 from reports.tables import RANKED_COVERAGE, Board
 
-_OVER: Final = pl.col("used").is_not_null() | (pl.col("state") == "empty")
-"""The pairs that a figure is over: a failure is one where the run has the mixture's score to stand in for it."""
 _SHOWN: Final = ("value", "low", "high", "note", "measured", "due")
 
 
@@ -215,7 +214,7 @@ class _Reader:
         fresh = [name for name in board.covered if (name, version, *scores[name]) not in self._computed]
         self._keep(board.figures(board.targets, fresh), scores, version)
         cells = _sums(board.cells.select("separator", "scene", "key", "part"), "separator")
-        over = board.outcomes.filter(_OVER).select("separator", "metric", "index", "scene", "target")
+        over = board.outcomes.filter(is_done()).select("separator", "metric", "index", "scene", "target")
         over_all, at_depth = _sums(over, "separator", "metric"), _sums(over, "separator", "metric", "index")
         for separator, covered in board.covered.items():
             whole = len(board.ran[separator]) == len(board.runnable) and len(covered) == len(board.targets)

@@ -49,6 +49,11 @@ OUTCOMES: Final = pl.Schema(
 )
 
 
+def is_done(used: str = "used", state: str = "state") -> pl.Expr:
+    """Whether a figure is over a pair: it has a score, be it the mixture's, or has none by its metric's own rules."""
+    return (pl.col(used).is_not_null() | (pl.col(state) == "empty")).fill_null(False)
+
+
 def score_rows(cells: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     """The scores of ``cells``, with the separator and scene of each, and ``left_out``: absent, trivial or null."""
     named = scores.join(cells.select("key", "separator", "scene"), on="key", how="inner")

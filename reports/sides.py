@@ -19,6 +19,7 @@ import polars as pl
 from reports import draws
 from reports.aggregate import Aggregation, Array, Codes
 from reports.bootstrap import Resampler
+from reports.outcomes import is_done
 
 Mask = npt.NDArray[np.bool_]
 _ROW: Final = ["scene", "index", "target"]
@@ -99,13 +100,12 @@ class Sides:
         names = outcomes["separator"].unique().sort()
         placed = outcomes.join(rows.with_row_index("row"), on=_ROW, how="left")
         at = placed["separator"].cast(pl.Enum(names)).to_physical().to_numpy(), placed["row"].to_numpy()
-        state = placed["state"].cast(pl.String)
         used, done, failed = (
             np.full((len(names), len(rows)), nothing, dtype=type(nothing)) for nothing in (np.nan, False, False)
         )
         used[at] = placed["used"].to_numpy()
-        done[at] = (placed["used"].is_not_null() | (state == "empty")).to_numpy()
-        failed[at] = (placed["used"].is_not_null() & (state == "failed")).to_numpy()
+        done[at] = placed.select(is_done()).to_series().to_numpy()
+        failed[at] = (placed["used"].is_not_null() & (placed["state"] == "failed")).to_numpy()
         places = {scene: code for code, scene in enumerate(scenes)}
         targets = {target: code for code, target in enumerate(rows["target"].unique().sort())}
         return cls(

@@ -13,12 +13,10 @@ from leaderboard import numbers
 from leaderboard.context import Column, Site
 from leaderboard.figures import failures
 from reports.aggregate import column_depth, parse_column
-from reports.figures import Dot, Drawing, Kind
+from reports.figures import KINDS, Dot, Drawing, Kind
 from reports.tables import Board
 
 LEVEL: Final = "95\N{NO-BREAK SPACE}%"
-_KINDS: Final[tuple[Kind, ...]] = ("oracle", "system", "baseline")
-"""In the order of the tables."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ class View:
 
         def place(name: str) -> tuple[int, bool, float, str]:
             return (
-                _KINDS.index(self.kind(name)),
+                KINDS.index(self.kind(name)),
                 name not in self.whole,
                 sign * (self.overall[name]["value"] or 0),
                 name,
@@ -157,7 +155,7 @@ class View:
         if self.only:
             return Choice(tuple(ordered), "")
         kept, told = [], []
-        for kind in _KINDS:
+        for kind in KINDS:
             members = [name for name in ordered if self.kind(name) == kind]
             limit = systems if kind == "system" else references
             kept += members[:limit]

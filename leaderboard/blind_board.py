@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+import polars as pl
 
 from leaderboard import numbers
 from leaderboard.context import Site
 from reports.blind import SHOWN_DEPTHS
+from reports.loss_split import Quadruple
 from reports.tables import Board
 
 _DETECTION: Final = {"map": "mAP", "f1_micro": "F1 micro", "f1_macro": "F1 macro", "psds1": "PSDS 1", "psds2": "PSDS 2"}
@@ -15,7 +19,7 @@ _DETECTION: Final = {"map": "mAP", "f1_micro": "F1 micro", "f1_macro": "F1 macro
 
 @dataclass(frozen=True)
 class Figure:
-    """A value with its interval as text, or why there is none."""
+    """A value with its interval as text; ``note`` says why one of them is missing, None where there is to be none."""
 
     value: float | None
     text: str | None
@@ -25,10 +29,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class DetectionRow:
-    """One tagger or parser; one figure for each depth and kind."""
+    """One tagger or parser; one figure for each depth and kind, over ``scenes``."""
 
     name: str
     figures: tuple[Figure, ...]
+    scenes: int
+    unheard: str
+    """Why they are not over the other scenes, with counts; "" where there are none."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,15 @@ class SplitRow:
     separation: Figure
     best: Figure
     scenes: int
+    failed: int
+    """Scenes that are left out as one of the four systems failed there."""
 
 
 @dataclass(frozen=True)
 class BlindSections:
-    """Detection by system, and the split of the loss."""
+    """Detection by system, and the split of the loss; of so many ``scenes``."""
 
+    scenes: int
     detection_heads: tuple[tuple[str, int], ...]
     detection: tuple[DetectionRow, ...]
     splits: tuple[SplitRow, ...]
@@ -67,18 +77,29 @@ def blind_sections(site: Site, board: Board) -> BlindSections:
             tuple(
                 _figure(by_place.get((system, figure, depth)), "value", "low", "high", "") for figure, depth in heads
             ),
+            len(board.blind.heard(system)),
+            unheard_words(board.blind.unheard(system)),
         )
         for name, system in board.blind.detectors.items()
     )
     return BlindSections(
+        len(board.blind.scenes),
         tuple((_DETECTION[name], depth) for name, depth in heads),
         detection,
-        tuple(_split(site, row) for row in board.blind.splits.to_dicts() if row["total"] is not None),
+        tuple(_split(site, board, row) for row in board.blind.splits.to_dicts() if row["total"] is not None),
     )
 
 
-def _split(site: Site, row: dict[str, Any]) -> SplitRow:
+def unheard_words(counts: Mapping[str, int]) -> str:
+    """Why figures of detection are not over all scenes, from :meth:`reports.blind.Blind.unheard`."""
+    return ", ".join(f"{count:,} {fate}" for fate, count in counts.items())
+
+
+def _split(site: Site, board: Board, row: dict[str, Any]) -> SplitRow:
     name = f"{row['tagger']}+{row['separator']}"
+    four = Quadruple(row["tagger"], row["separator"], row["oracle_tagger"], row["oracle_separator"]).systems
+    of_them = (pl.col("metric") == row["metric"]) & (pl.col("index") == row["depth"]) & pl.col("separator").is_in(four)
+    failed = board.outcomes.filter(of_them & (pl.col("state") == "failed"))["scene"].n_unique()
     shares = {
         share: _figure(row, share, f"{share}_low", f"{share}_high", "dB") for share in ("detection", "separation")
     }
@@ -90,6 +111,7 @@ def _split(site: Site, row: dict[str, Any]) -> SplitRow:
         score=_figure(row, "score", "", "", "dB"),
         best=_figure(row, "score_oracle", "", "", "dB"),
         scenes=row["scenes"],
+        failed=failed,
         **shares,
     )
 
@@ -99,4 +121,4 @@ def _figure(row: dict[str, Any] | None, value: str, low: str, high: str, unit: s
         return Figure(None, None, None, (row and row["note"]) or "nothing was measured")
     ends = row.get(low), row.get(high)
     interval = None if ends[0] is None or ends[1] is None else numbers.interval(ends[0], ends[1], unit)
-    return Figure(row[value], numbers.measure(row[value], unit), interval, row["note"])
+    return Figure(row[value], numbers.measure(row[value], unit), interval, row["note"] if low else None)

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from leaderboard import rankings
+from leaderboard.blind_board import unheard_words
 from leaderboard.context import Site
 from ontology import Node
 from reports.blind_classes import DETECTED, SEPARATED, BlindClasses
@@ -27,9 +28,11 @@ class BlindRow:
     """None for a tagger, which has no page."""
     kind: Kind
     cells: tuple[rankings.Cell, ...]
-    found: int
-    """Scenes in which it found the class, of those in which it is known to have looked."""
-    asked: int
+    counted: int
+    """Scenes that its figures are over, of ``scenes`` that they might be over."""
+    scenes: int
+    others: str
+    """Why they are not over the others, with counts, where that is no property of the system; else ""."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,13 @@ def blind_section(site: Site, board: Board, classes: BlindClasses, node: Node) -
     """What one board has of a class that sounds in its scenes."""
     entry = site.metric(SEPARATED)
     separated = {name: [row] for name, row in classes.separation(node.mid).items()}
+    found = {name: (row["measured"], row["measured"] + row["skipped"], "") for name, (row,) in separated.items()}
     detected = {name: [figures[figure] for figure in DETECTED] for name, figures in classes.detection(node.mid).items()}
+    everywhere = len(board.scenes)
+    heard = {
+        name: (figures[0]["scenes"], everywhere, unheard_words(classes.unheard(name)))
+        for name, figures in detected.items()
+    }
     known = set(board.covered)
     return BlindSection(
         board=board,
@@ -57,15 +66,19 @@ def blind_section(site: Site, board: Board, classes: BlindClasses, node: Node) -
         metric=entry,
         metric_href=site.metric_href(SEPARATED),
         heads=tuple(DETECTED.values()),
-        detection=_rows(site, detected, known, [""] * len(DETECTED)),
-        separation=_rows(site, separated, known, [entry.unit]),
+        detection=_rows(site, detected, heard, known, [""] * len(DETECTED)),
+        separation=_rows(site, separated, found, known, [entry.unit]),
     )
 
 
 def _rows(
-    site: Site, figures: Mapping[str, Sequence[Mapping[str, Any]]], known: set[str], units: Sequence[str]
+    site: Site,
+    figures: Mapping[str, Sequence[Mapping[str, Any]]],
+    scenes: Mapping[str, tuple[int, int, str]],
+    known: set[str],
+    units: Sequence[str],
 ) -> tuple[BlindRow, ...]:
-    """The best first, by the first column."""
+    """The best first, by the first column; ``scenes`` are the last fields of each row."""
     complete = {
         name: [{field: row.get(field) for field in FIGURES} | {"separator": name} for row in rows]
         for name, rows in figures.items()
@@ -79,12 +92,11 @@ def _rows(
 
     return tuple(
         BlindRow(
-            name=name,
-            href=site.separator_href(name) if name in known else None,
-            kind=site.kind(name),
-            cells=tuple(map(rankings.figure_cell, complete[name], units, scales)),
-            found=complete[name][0]["measured"] or 0,
-            asked=(complete[name][0]["measured"] or 0) + (complete[name][0]["skipped"] or 0),
+            name,
+            site.separator_href(name) if name in known else None,
+            site.kind(name),
+            tuple(map(rankings.figure_cell, complete[name], units, scales)),
+            *scenes[name],
         )
         for name in sorted(complete, key=order)
     )

@@ -24,6 +24,8 @@ _FAILED: Final = ("error", "timeout", "oom", "nan")
 """Statuses of cells, or of single scores, that have no value though they were asked for."""
 
 
+_FATES: Final = ("failed", "skipped", "not run", "of unknown length")
+"""What keeps a scene out of the figures of detection."""
 _HEARD: Final = (
     "scene", "depth", "mid", "truth", "score", "predicted", "spans", "segments", "segment_seconds", "hop_seconds",
 )  # fmt: skip
@@ -47,22 +49,48 @@ class Blind:
     @cached_property
     def detection(self) -> pl.DataFrame:
         """mAP, F1 and PSDS by system and depth; see :mod:`reports.detection`."""
-        seconds = self.scenes.select("scene", "seconds").drop_nulls()
         rows = self._named(self.detections).filter(pl.col("depth").is_in(SHOWN_DEPTHS))
-        heard = self.cells.filter(pl.col("status").is_in(["ok", "nan"]))  # the others have no rows of any class
         frames = [pl.DataFrame(schema={"separator": pl.String(), **DETECTION_FIGURES})]
         known: dict[str, tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]] = {}
         for (system,), part in sorted(rows.partition_by("separator", as_dict=True).items()):
             tagger = tagger_of(str(system))
-            asked = seconds.join(heard.filter(pl.col("separator") == system), on="scene", how="semi").sort("scene")
-            said = part.select(_HEARD).sort("scene", "depth", "mid")
+            asked = self.heard(str(system))
+            said = part.join(asked, on="scene", how="semi").select(_HEARD).sort("scene", "depth", "mid")
             if tagger not in known or not (known[tagger][0].equals(asked) and known[tagger][1].equals(said)):
                 figures = detection_figures(
-                    part, recordings=self._recordings, seconds=dict(asked.iter_rows()), names=(tagger,)
+                    said, recordings=self._recordings, seconds=dict(asked.iter_rows()), names=(tagger,)
                 )
                 known[tagger] = asked, said, figures
             frames.append(known[tagger][2].select(pl.lit(system).alias("separator"), *DETECTION_FIGURES))
         return pl.concat(frames)
+
+    def heard(self, system: str) -> pl.DataFrame:
+        """``scene, seconds`` of the scenes that the detection figures of a system are over, sorted."""
+        found = self._fates.filter((pl.col("separator") == system) & pl.col("fate").is_null())
+        return found.select("scene", "seconds").sort("scene")
+
+    def unheard(self, system: str) -> dict[str, int]:
+        """How many scenes they leave out, by what became of the scene in words; none of which there is none."""
+        fates = self._fates.filter(pl.col("separator") == system)["fate"].drop_nulls()
+        return {fate: count for fate in _FATES if (count := int((fates == fate).sum()))}
+
+    @cached_property
+    def _fates(self) -> pl.DataFrame:
+        """``separator, scene, seconds, fate`` of every system and scene; no fate where its detections count."""
+        asked = self.cells.select("separator").unique().join(self.scenes.select("scene", "seconds"), how="cross")
+        status = self.cells.select("separator", "scene", "status")
+        failed, skipped, not_run, no_length = map(pl.lit, _FATES)
+        fate = (
+            pl.when(pl.col("status").is_null())
+            .then(not_run)
+            .when(pl.col("status") == "skip")
+            .then(skipped)
+            .when(~pl.col("status").is_in(["ok", "nan"]))  # what has no finite estimate was detected all the same
+            .then(failed)
+            .when(pl.col("seconds").is_null())
+            .then(no_length)
+        )
+        return asked.join(status, on=["separator", "scene"], how="left").with_columns(fate=fate)
 
     @cached_property
     def detectors(self) -> dict[str, str]:

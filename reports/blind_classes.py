@@ -69,13 +69,17 @@ class BlindClasses:
             return {}
         found = {}
         for name, system in self._blind.detectors.items():
-            rows = self._judged[mid].filter(pl.col("separator") == system)
-            asked = self._asked(system)
+            asked = self._blind.heard(system)
+            rows = self._judged[mid].filter(pl.col("separator") == system).join(asked, on="scene", how="semi")
             figures = detection_figures(
-                rows.select(_HEARD), recordings=self._recordings, seconds=asked, names=(name, mid)
+                rows.select(_HEARD), recordings=self._recordings, seconds=dict(asked.iter_rows()), names=(name, mid)
             )
             found[name] = {row["figure"]: row for row in figures.iter_rows(named=True) if row["figure"] in DETECTED}
         return found
+
+    def unheard(self, name: str) -> dict[str, int]:
+        """How many scenes the figures of a tagger or parser leave out; see :meth:`reports.blind.Blind.unheard`."""
+        return self._blind.unheard(self._blind.detectors[name])
 
     @cached_property
     def _scores(self) -> pl.DataFrame:
@@ -127,12 +131,6 @@ class BlindClasses:
         sounding = rows.filter(pl.col("truth") == 1).select("mid").unique()
         parts = rows.join(sounding, on="mid", how="semi").partition_by("mid", as_dict=True)
         return {str(mid): part for (mid,), part in parts.items()}
-
-    def _asked(self, system: str) -> dict[str, float]:
-        """Length of each scene that a system has a result of."""
-        heard = self._blind.cells.filter((pl.col("separator") == system) & pl.col("status").is_in(["ok", "nan"]))
-        known = self._blind.scenes.select("scene", "seconds").drop_nulls()
-        return dict(known.join(heard, on="scene", how="semi").sort("scene").iter_rows())
 
     @cached_property
     def _own_depth(self) -> pl.DataFrame:

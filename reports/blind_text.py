@@ -26,8 +26,14 @@ def _detection(blind: Blind, width: int) -> list[str]:
     rows = []
     for name, system in blind.detectors.items():
         values = [found.get((system, depth, figure)) for figure in _FIGURES for depth in SHOWN_DEPTHS]
-        rows.append([name, *(_plain(value, 3) for value in values)])
-    return ["", *_table("detection", ["tagger or parser", *heads], rows, width)]
+        rows.append([name, *(_plain(value, 3) for value in values), _scenes_of(blind, system)])
+    return ["", *_table("detection", ["tagger or parser", *heads, "scenes"], rows, width)]
+
+
+def _scenes_of(blind: Blind, system: str) -> str:
+    """Over how many scenes the figures are, and what became of the others."""
+    others = "".join(f", {count} {fate}" for fate, count in blind.unheard(system).items())
+    return f"{len(blind.heard(system))} of {len(blind.scenes)}{others}"
 
 
 def _splits(blind: Blind, width: int) -> list[str]:
@@ -44,7 +50,7 @@ def _splits(blind: Blind, width: int) -> list[str]:
             _with_interval(row, "detection"),
             _with_interval(row, "separation"),
             _plain(row["score_oracle"], 2),
-            str(row["scenes"]),
+            f"{row['scenes']} of {row['scenes'] + row['left_out']}",
         ]
         for row in splits.to_dicts()
     ]

@@ -39,7 +39,7 @@ SPLITS: Final = pl.Schema(
         "total": pl.Float64(),  # their sum, V(1,1) - V(0,0)
         "note": pl.String(),  # why there is no value, no interval, or only a weak one
         "scenes": pl.Int64(),  # in which all four have a value
-        "left_out": pl.Int64(),  # in which one of them has none
+        "left_out": pl.Int64(),  # in which one of them has none, of all that the board has
     }
 )
 
@@ -84,7 +84,7 @@ def loss_split(rows: pl.DataFrame, quadruple: Quadruple, *, recordings: Mapping[
         rows: ``separator, scene, metric, depth, value``, one row per system, scene, metric and depth; value null where
             there is none.
         quadruple: the four systems.
-        recordings: independent recordings behind each scene.
+        recordings: independent recordings behind each scene; a scene without any row is left out, and counted as that.
 
     Raises:
         ValueError: a system has two rows of one metric and depth in a scene.
@@ -119,7 +119,7 @@ def _split(table: pl.DataFrame, quadruple: Quadruple, recordings: Mapping[str, S
         "metric": table["metric"][0],
         "depth": table["depth"][0],
         "scenes": len(shared),
-        "left_out": len(table) - len(shared),
+        "left_out": len(recordings) - len(shared),
     }
     if shared.is_empty():
         return row | {"note": "no scene in which all four systems have a value"}

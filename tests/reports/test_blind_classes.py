@@ -9,6 +9,7 @@ import pytest
 from ontology import Ontology
 from reports.blind import Blind
 from reports.blind_classes import BlindClasses
+from reports.blind_text import blind_lines
 from reports.schema import DETECTIONS, SCENES, SCORES
 
 ONTO = Ontology.audioset()
@@ -93,6 +94,30 @@ def test_a_cell_that_failed_has_no_row_of_the_class_and_is_counted_as_left_out()
     ).separation(DOG.mid)["ears+one"]
     assert (found["value"], found["measured"], found["coverage"]) == (0.5, 2, 0.5)
     assert (found["dropped"], found["skipped"], found["not_run"]) == (2, 0, 1)
+
+
+def test_detection_says_which_scenes_it_leaves_out_and_why() -> None:
+    whole = blind()
+    fates = {"scene-2": "oom", "scene-3": "skip", "scene-4": None, "scene-5": "nan"}
+    status = pl.col("scene").replace_strict(fates, default="ok", return_dtype=pl.String)
+    no_length = pl.when(pl.col("scene") != "scene-6").then("seconds")
+    crashed = pl.col("key").is_in(
+        [f"{system}/scene-{place}" for system in ("ears+one", "ears+two") for place in (2, 3, 4)]
+    )
+    found = replace(
+        whole,
+        cells=whole.cells.with_columns(status=status),
+        scenes=whole.scenes.with_columns(seconds=no_length),
+        detections=whole.detections.filter(~crashed),
+    )
+    assert found.detection["scenes"].unique().to_list() == [4], "what has no finite estimate was heard all the same"
+    counted = {"failed": 1, "skipped": 1, "not run": 1, "of unknown length": 1}
+    assert found.unheard("ears+one") == counted
+    assert BlindClasses(found).unheard("ears") == counted
+    assert BlindClasses(found).detection(DOG.mid)["ears"]["map"]["scenes"] == 4
+    assert whole.unheard("ears+one") == {}
+    (line,) = [line for line in blind_lines(found, 200) if line.startswith(" ears ")]
+    assert line.endswith("4 of 8, 1 failed, 1 skipped, 1 not run, 1 of unknown length")
 
 
 def test_a_scene_in_which_the_class_is_trivial_is_not_one_in_which_it_was_missed() -> None:

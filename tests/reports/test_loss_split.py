@@ -95,6 +95,12 @@ def test_scenes_without_a_value_of_any_of_the_four_are_left_out_of_all() -> None
     assert (found["scenes"], found["left_out"]) == (2, 1)
 
 
+def test_a_scene_without_any_row_is_left_out_too() -> None:
+    table = rows({name: [1.0, 2.0] for name in ONE.systems})
+    (found,) = split(table, {f"s{place}": (f"s{place}",) for place in range(5)})
+    assert (found["scenes"], found["left_out"]) == (2, 3)
+
+
 def test_a_value_that_is_not_finite_is_none() -> None:
     (found,) = split(rows({REAL: [1, math.nan], DETECTED: [1, 1], SEPARATED: [1, math.inf], BOTH: [2, 2]}))
     assert (found["scenes"], found["left_out"], found["total"]) == (1, 1, 1)

@@ -47,11 +47,11 @@ def percent(share: float) -> str:
     return f"{math.floor(share * 100 + 1e-9)}\N{NO-BREAK SPACE}%"
 
 
-def significant(value: float, digits: int = 2) -> str:
-    """Plain decimal notation with so many significant digits."""
+def significant(value: float) -> str:
+    """Plain decimal notation with two significant digits."""
     if value == 0:
         return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    places = max(0, 1 - math.floor(math.log10(abs(value))))
     return decimal(value, places)
 
 

@@ -95,13 +95,13 @@ def cnn14_from(state: Mapping[str, torch.Tensor], *, origin: Path) -> Loaded:
     return Loaded(module.eval().requires_grad_(False), _digest(module))
 
 
-def load_cnn14_decision_level_max(checkpoint: Path | str | None = None, *, seed: int = 0) -> Loaded:
+def load_cnn14_decision_level_max(checkpoint: Path | str | None = None) -> Loaded:
     """Cnn14_DecisionLevelMax: maps float32 ``(batch, samples)`` at 32 kHz to a dict.
 
     Its entries are ``clipwise_output`` ``(batch, 527)`` and ``framewise_output`` ``(batch, frames, 527)`` at 100 frames
-    per second. Arguments and errors as for :func:`load_cnn14`.
+    per second. The path and the errors are as for :func:`load_cnn14`.
     """
-    return _load("Cnn14_DecisionLevelMax", CNN14_DECISION_LEVEL_MAX, checkpoint, seed)
+    return _load("Cnn14_DecisionLevelMax", CNN14_DECISION_LEVEL_MAX, checkpoint, 0)
 
 
 def _load(network: str, published: WeightsFile, checkpoint: Path | str | None, seed: int) -> Loaded:

@@ -197,7 +197,7 @@ class QueryNet:
         return self.adapt(torch.where(mask.to(bottleneck.device), bottleneck, bottleneck.new_zeros(())))
 
 
-def class_mask(classes: Iterable[Node | str | int], *, ontology: Ontology | None = None) -> torch.Tensor:
+def class_mask(classes: Iterable[Node | str | int]) -> torch.Tensor:
     """Mark the labelled classes at or below any of ``classes`` (nodes, names, mids or indices): bool ``(527,)``.
 
     All are False where none of them is labelled (Oboe): such a class cannot be asked for through a tagger.
@@ -205,7 +205,7 @@ def class_mask(classes: Iterable[Node | str | int], *, ontology: Ontology | None
     Raises:
         KeyError: the ontology has no such class; the message has the nearest names.
     """
-    ontology = ontology or Ontology.audioset()
+    ontology = Ontology.audioset()
     mask = torch.zeros(LABELLED, dtype=torch.bool)
     for node in classes:
         below = ontology.descendants(node, include_self=True)

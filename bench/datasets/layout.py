@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Collection
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from bench.datasets.base import DatasetError
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg")
+_LEVELS: Final = 4
+"""Of folders that are looked into: the root, and three below it."""
 
 
-def find_layouts(root: Path, holds: Callable[[Path], bool], *, depth: int = 3) -> list[Path]:
-    """Folders at or at most ``depth`` levels under ``root`` for which ``holds`` is true, in a fixed order.
+def find_layouts(root: Path, holds: Callable[[Path], bool]) -> list[Path]:
+    """Folders at or at most three levels under ``root`` for which ``holds`` is true, in a fixed order.
 
     A folder that holds the layout is not searched further. Links are followed, but each real folder is visited
     once, so that a link to a parent ends the search there. Folders that cannot be listed are passed over.
@@ -23,7 +25,7 @@ def find_layouts(root: Path, holds: Callable[[Path], bool], *, depth: int = 3) -
     found: list[Path] = []
     seen: set[Path] = set()
     level = [Path(root)]
-    for _ in range(depth + 1):
+    for _ in range(_LEVELS):
         below: list[Path] = []
         for folder in level:
             real = folder.resolve()
@@ -68,7 +70,7 @@ def inside(root: Path, relative: str, *, source: Path) -> Path:
     return root.joinpath(*parts)
 
 
-def read_csv(path: Path, *, columns: Collection[str], delimiter: str = ",") -> list[dict[str, str]]:
+def read_csv(path: Path, *, columns: Collection[str]) -> list[dict[str, str]]:
     """The rows of a table with a header line (UTF-8, with or without a byte order mark).
 
     Raises:
@@ -76,7 +78,7 @@ def read_csv(path: Path, *, columns: Collection[str], delimiter: str = ",") -> l
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter, restval=None)
+            reader = csv.DictReader(file, restval=None)
             header = reader.fieldnames or []
             lacking = [column for column in columns if column not in header]
             if lacking:

@@ -16,8 +16,8 @@ class InlineExecutor(Executor):
 
     workers = 1
 
-    def __init__(self, *, loaded: Loaded | None = None) -> None:
-        self._loaded = loaded or Loaded()
+    def __init__(self) -> None:
+        self._loaded = Loaded()
 
     def describe(self, specs: Sequence[SeparatorSpec | SystemSpec], targets: Sequence[Target]) -> list[Description]:
         return [describe(spec, targets) for spec in specs]

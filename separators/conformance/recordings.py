@@ -166,7 +166,7 @@ def _expect(subject: SeparatorSubject, audio: torch.Tensor, rate: int) -> Estima
 def _extract(subject: SeparatorSubject, audio: torch.Tensor, rate: int, queries: tuple[Query, ...]) -> Estimates:
     """Ask through the adapter, which says in words what does not fit in what came back."""
     try:
-        return subject.extract(audio, rate, queries=queries)
+        return subject.extract(audio, rate, queries)
     except TypeError as error:
         if "returned" in str(error):
             raise Violation(str(error)) from None

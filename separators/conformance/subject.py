@@ -48,12 +48,9 @@ class SeparatorSubject(Subject):
 
         return Asking({"mixture": audio, **dict(tensors_of(queries))}, call)
 
-    def extract(
-        self, audio: torch.Tensor, rate: int, *, queries: tuple[Query, ...] | None = None, seed: int = 0
-    ) -> Estimates:
+    def extract(self, audio: torch.Tensor, rate: int, queries: tuple[Query, ...]) -> Estimates:
         """Ask through the adapter, at any rate, layout and length."""
-        asked = self.queries(audio, rate) if queries is None else queries
-        return extract(self.plugin, audio, rate, asked, context=Context(seed=seed, device=self.device))
+        return extract(self.plugin, audio, rate, queries, context=Context(seed=0, device=self.device))
 
 
 class ParserSubject(Subject):

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 from separators.uss.description import Description
-from separators.uss.model import CHANNELS, ResUNet30
+from separators.uss.model import ResUNet30
 from separators.uss.spectra import BINS, WINDOW
 from taggers.base import LABELLED
 from taggers.weights import WeightsFile, fill, read_checkpoint, state_dict
@@ -49,7 +49,7 @@ _TRANSFORMS: Final = {
 }
 
 
-def load_separator(path: Path, *, channels: tuple[int, ...] = CHANNELS) -> ResUNet30:
+def load_separator(path: Path) -> ResUNet30:
     """Build the network that a checkpoint was made from, in evaluation mode on the CPU.
 
     A checkpoint of our own tells its sizes, and may be kept in half precision. Of a Lightning checkpoint, what lies
@@ -58,7 +58,6 @@ def load_separator(path: Path, *, channels: tuple[int, ...] = CHANNELS) -> ResUN
 
     Args:
         path: the file; it may hold tensors and plain containers only.
-        channels: numbers of feature maps of a bare state dict, where they are not the published ones.
 
     Raises:
         OSError: the file cannot be read.
@@ -70,7 +69,7 @@ def load_separator(path: Path, *, channels: tuple[int, ...] = CHANNELS) -> ResUN
     state = _separator_state(path)
     # The length that most layers agree on, so that one of another shape is told by its own name.
     sizes = Counter(value.shape[1] for key, value in state.items() if key.startswith("film.") and value.ndim == 2)
-    model = ResUNet30(sizes.most_common(1)[0][0] if sizes else LABELLED, channels=channels)
+    model = ResUNet30(sizes.most_common(1)[0][0] if sizes else LABELLED)
     fill(model, state, origin=path)
     return model.eval()
 

@@ -14,27 +14,24 @@ from ontology import Ontology
 from taggers.query_nets import class_mask
 
 
-def label_condition(
-    mids: Iterable[str], *, trained: Iterable[str] | None = None, ontology: Ontology | None = None
-) -> torch.Tensor:
+def label_condition(mids: Iterable[str], *, trained: Iterable[str] | None = None) -> torch.Tensor:
     """The condition that asks for the classes ``mids``: float32 ``(527,)`` of zeros and ones.
 
     Args:
         mids: classes by mid or name.
         trained: classes that the separator was trained on (``Description.classes``): only what lies at or below one of
             them is marked, as the weights of all other classes were never learnt. None marks everything.
-        ontology: AudioSet's unless told.
 
     Raises:
         KeyError: the ontology has no such class; the message has the nearest names.
         ValueError: nothing would be marked, so that the classes cannot be asked for; the message names them.
     """
-    ontology = ontology or Ontology.audioset()
     asked = list(mids)
-    mask = class_mask(asked, ontology=ontology)
+    mask = class_mask(asked)
     if trained is not None:
-        mask &= class_mask(trained, ontology=ontology)
+        mask &= class_mask(trained)
     if not mask.any():
+        ontology = Ontology.audioset()
         names = ", ".join(ontology[mid].name for mid in asked) or "no class"
         why = "has no label in AudioSet" if trained is None else "was not among the classes of its training"
         raise ValueError(f"{names} {why}: labels cannot ask for it")

@@ -11,13 +11,12 @@ from typing import Final
 from leaderboard import numbers
 from reports.changes import Course
 from reports.event import EventKind
+from reports.figures import LEAST_SPAN
 from reports.history import Point
 
 WIDTH: Final = 280.0
 HEIGHT: Final = 104.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 10.0, 8.0, 8.0
-_LEAST_SPAN: Final = 0.1
-"""What a chart spans at least: rounding errors must not fill it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ class Chart:
 def span_of(courses: Iterable[Sequence[Course]]) -> float:
     """What charts must span so that all of some figures, each with all its series, fit on one scale."""
     widths = [high - low for low, high in map(_ends, courses)]
-    return max([_LEAST_SPAN, *widths])
+    return max([LEAST_SPAN, *widths])
 
 
 def _ends(courses: Sequence[Course]) -> tuple[float, float]:

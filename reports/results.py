@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from pydantic import ValidationError
 
+from reports.json_files import read_object
 from reports.parts import Parts, ResultsError, first_line, left_out_if_damaged, read_table, row_without, write_table
 from reports.schema import (
     CELLS,
@@ -203,7 +203,7 @@ class Results:
         found = {}
         for path in sorted((self.folder / "metrics").glob("[!.]*.json")):
             with left_out_if_damaged(path):
-                described = dict(json.loads(path.read_text(encoding="utf-8")))
+                described = read_object(path)
                 name = str(described.pop("id"))
                 found[name] = MetricEntry.model_validate(described)
         return found
@@ -213,7 +213,7 @@ class Results:
         cards = {}
         for path in sorted((self.folder / "cards").glob("[!.]*.json")):
             with left_out_if_damaged(path):
-                cards[path.stem] = dict(json.loads(path.read_text(encoding="utf-8")))
+                cards[path.stem] = read_object(path)
         return cards
 
     def runs(self) -> list[Manifest]:
@@ -232,7 +232,7 @@ class Results:
     @staticmethod
     def _manifest(path: Path) -> Manifest:
         try:
-            described = json.loads(path.read_text(encoding="utf-8"))
+            described = read_object(path)
             version = described.get("schema_version")
             if isinstance(version, int) and version > SCHEMA_VERSION:
                 raise ResultsError(
@@ -244,7 +244,7 @@ class Results:
             return manifest
         except ResultsError:
             raise
-        except (ValidationError, ValueError, AttributeError) as error:
+        except ValueError as error:
             raise ResultsError(f"{path}: {first_line(error)}; restore it, or remove this run's files") from error
 
     def entries(self, run: str) -> pl.DataFrame:

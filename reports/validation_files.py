@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from reports import json_files
 from reports.excerpts import SCENE_FILE, CellExcerpt, SceneExcerpt
 from reports.findings import Report
 from reports.parts import first_line
@@ -131,14 +131,14 @@ def _first_bytes(path: Path, count: int) -> bytes:
 def _read_text(folder: Path, path: str, texts: Texts, report: Report) -> None:
     """Read a JSON file, and take from it what other checks need."""
     try:
-        described = json.loads((folder / path).read_text(encoding="utf-8"), parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
+        described = json_files.parse((folder / path).read_text(encoding="utf-8"))
+    except ValueError as error:
         report.add(path, f"cannot be read as JSON: {first_line(error)}")
         return
     if not isinstance(described, dict):
         report.add(path, "is not a JSON object")
         return
-    report.extend((path, None, problem) for problem in _odd_texts(described))
+    report.extend((path, None, problem) for problem in (*_odd_texts(described), *json_files.odd_numbers(described)))
     kind, _, name = path.partition("/")
     stem = name.removesuffix(".json")
     if kind == "runs":
@@ -199,15 +199,10 @@ def _model(model: type[BaseModel], path: str, described: Mapping[str, Any], repo
 
 def _odd_texts(described: Any) -> Iterator[str]:
     """Texts that are too long or hold what cannot be seen; each is named by the way to it."""
-    waiting: list[tuple[str, Any]] = [("", described)]
-    while waiting:
-        way, value = waiting.pop()
+    for way, value in json_files.walk(described):
         if isinstance(value, dict):
-            for name, inner in value.items():
+            for name in value:
                 yield from _odd_text(way or "a name", name, LONGEST_NAME)
-                waiting.append((f"{way}.{name[:LONGEST_NAME]}" if way else name[:LONGEST_NAME], inner))
-        elif isinstance(value, list):
-            waiting += [(f"{way}.{place}", inner) for place, inner in enumerate(value)]
         elif isinstance(value, str):
             yield from _odd_text(way, value, LONGEST_TEXT)
 
@@ -217,7 +212,3 @@ def _odd_text(way: str, text: str, longest: int) -> Iterator[str]:
         yield f"{way}: {len(text):,} letters, more than {longest:,}"
     elif found := _CONTROL.search(text):
         yield f"{way}: holds the character U+{ord(found[0]):04X}, which cannot be seen"
-
-
-def _no_number(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")

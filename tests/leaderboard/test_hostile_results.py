@@ -202,6 +202,39 @@ def test_a_manifest_that_names_another_run_is_left_out(write: Callable[..., Path
     built(folder, tmp_path)
 
 
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity", "1" + 30 * "0"])
+@pytest.mark.parametrize("kind", ["cards", "metrics", "runs"])
+def test_json_with_a_number_that_none_can_hold_is_named_with_its_field(
+    write: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, number: str
+) -> None:
+    folder = write()
+    results = Results(folder)
+    results.write_card("other", {"name": "other", "parameters": 1, "fact": {"size": 17}})
+    path = {"cards": folder / "cards/other.json", "metrics": folder / "metrics/sdri@1.json"}.get(kind)
+    if path is None:
+        path = folder / "runs/night-0.json"
+        manifest = results.run(FINISH)
+        assert manifest
+        results.write_manifest(manifest.model_copy(update={"run": "night-0", "provenance": {"fact": {"size": 17}}}))
+    text = path.read_text(encoding="utf-8")
+    spoilt = text.replace('"size": 17', f'"size": {number}').replace('"title":', f'"size": {number},\n "title":', 1)
+    path.write_text(spoilt if kind == "metrics" else text.replace('"size": 17', f'"size": {number}'), encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        built(folder, tmp_path)
+    (told,) = {record.getMessage() for record in caplog.records if str(path) in record.getMessage()}
+    assert number in told or "size: the number" in told
+
+
+def test_json_that_is_nested_without_end_is_named_and_left_out(
+    write: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write()
+    (folder / "cards/deep.json").write_text('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        built(folder, tmp_path)
+    assert any("deep.json: damaged (nested too deeply)" in record.getMessage() for record in caplog.records)
+
+
 @pytest.mark.parametrize("damage", ["no scene", "no column"])
 def test_entries_that_are_no_table_are_refused_in_one_line(
     write: Callable[..., Path], tmp_path: Path, damage: str

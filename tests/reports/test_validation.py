@@ -202,6 +202,15 @@ def nan_in_json(folder: Path) -> None:
     (folder / "cards" / "hpss.json").write_text('{"name": "hpss", "parameters": NaN}')
 
 
+def too_large_in_json(folder: Path) -> None:
+    path = folder / "cards" / "hpss.json"
+    path.write_text('{"name": "hpss", "weights": [{"size": 1e999}]}', encoding="utf-8")
+
+
+def too_long_in_json(folder: Path) -> None:
+    change(folder, lambda manifest: manifest.update(reused=10**30))
+
+
 def deep_json(folder: Path) -> None:
     (folder / "cards" / "hpss.json").write_text("[" * 200_000)
 
@@ -272,6 +281,8 @@ def change(folder: Path, how: Callable[[dict[str, Any]], None]) -> None:
         (a_linked_folder, "detections: is a link"),
         (no_json, "cards/hpss.json: cannot be read as JSON"),
         (nan_in_json, "cards/hpss.json: cannot be read as JSON: NaN is no JSON number"),
+        (too_large_in_json, r"cards/hpss.json: weights\.0\.size: the number is too large to be held"),
+        (too_long_in_json, r"runs/night-1.json: reused: the number has 31 digits, more than can be held"),
         (deep_json, "cards/hpss.json: cannot be read as JSON"),
         (other_name, "cards/hpss.json: name '../../hpss' is not the name of the file"),
         (unknown_field, "runs/night-1.json: surprise: Extra inputs"),

@@ -17,7 +17,7 @@ from leaderboard.paths import slug
 from ontology import Node, Ontology
 from reports.blind_classes import BlindClasses
 from reports.blocks import FIGURES
-from reports.class_scores import Part
+from reports.class_scores import Part, known_classes
 from reports.tables import RANKED_COVERAGE, Board
 
 
@@ -182,7 +182,7 @@ def class_slug(node: Node) -> str:
 def class_hrefs(board: Board) -> dict[str, str]:
     """Address of the class page of each target of a board that stands for one class, by label."""
     ontology = Ontology.audioset()
-    mids = {label: board.classes.classes(label) for label in board.targets}
+    mids = {label: known_classes(label, board.mids) for label in board.targets}
     return {label: _href(ontology[found[0]]) for label, found in mids.items() if len(found) == 1}
 
 

@@ -28,6 +28,8 @@ class Page:
     """Boards whose results it shows, and the runs behind them; None where it may show anything."""
     shows: str | None = None
     """The hash of all that it shows, where this is less than its boards; titles, metrics, cards count anyway."""
+    begin: Callable[[], object] | None = None
+    """Has work begun elsewhere that its content waits for: a build makes such pages last."""
 
 
 NAVIGATION: Final = (
@@ -74,11 +76,12 @@ class Studio:
         *,
         of: Sequence[Board] | None,
         shows: str | None = None,
+        begin: Callable[[], object] | None = None,
     ) -> Page:
         """A page made of ``template``; ``values`` are taken when it is rendered, beside ``root`` and ``path``.
 
-        ``root`` is the way from the page to the folder of the site: ``""``, ``"../"`` and so on; ``of`` and ``shows``
-        are those of :class:`Page`.
+        ``root`` is the way from the page to the folder of the site: ``""``, ``"../"`` and so on; ``of``, ``shows`` and
+        ``begin`` are those of :class:`Page`.
         """
 
         def content() -> str:
@@ -86,7 +89,7 @@ class Studio:
             text = self.environment.get_template(template).render(root=root, path=path, **values())
             return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
-        return Page(path, content, None if of is None else tuple(of), shows)
+        return Page(path, content, None if of is None else tuple(of), shows, begin)
 
     @cached_property
     def overall(self) -> dict[str, rankings.Table]:

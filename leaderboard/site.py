@@ -57,11 +57,13 @@ def build(
     fingerprints = Fingerprints(site, base_url=base_url)
     kept.recall(site, folder.folder, fingerprints)
     studio = Studio(site, folder.folder, base_url=base_url)
-    for pages in _PAGES:
-        for page in pages(studio):
-            made_of = fingerprints.page(page)
-            if not folder.keeps(page.path, made_of):
-                folder.add(page.path, page.content(), made_of=made_of)
+    every = [(page, fingerprints.page(page)) for pages in _PAGES for page in pages(studio)]
+    wanted = [(page, made_of) for page, made_of in every if not folder.keeps(page.path, made_of)]
+    for page, _ in wanted:
+        if page.begin:
+            page.begin()
+    for page, made_of in sorted(wanted, key=lambda one: one[0].begin is not None):
+        folder.add(page.path, page.content(), made_of=made_of)
     for file in sorted(resources.files("leaderboard").joinpath("static", "site").iterdir(), key=lambda file: file.name):
         folder.add(f"static/{file.name}", file.read_bytes())
     folder.add(kept.FILE, kept.content(site, fingerprints))

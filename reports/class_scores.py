@@ -7,7 +7,7 @@ cost little more than one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
@@ -32,8 +32,8 @@ class ClassScores:
 
     def __init__(
         self,
-        blocks: Mapping[tuple[str, str], Block],
-        resampler: Resampler,
+        blocks: Callable[[], Mapping[tuple[str, str], Block]],
+        resampler: Callable[[], Resampler],
         targets: Sequence[str],
         mids: Mapping[str, Sequence[str]],
         kept: dict[str, Any],
@@ -41,18 +41,26 @@ class ClassScores:
         """Take apart what a board holds.
 
         Args:
-            blocks: outcomes by separator and metric; their targets are places in ``targets``.
-            resampler: draws the board's scenes.
+            blocks: gives outcomes by separator and metric; their targets are places in ``targets``. It is asked when
+                the first figure is made, and so is ``resampler``.
+            resampler: gives what draws the board's scenes.
             targets: labels of the targets.
             mids: by label, the AudioSet ids that it stands for; none for a label that is no class.
             kept: what was worked out of the very same blocks before, as JSON holds it; gets what is worked out now.
         """
-        self._blocks, self._resampler, self._targets = blocks, resampler, targets
-        onto = Ontology.audioset()
-        self._mids = {label: tuple(mid for mid in mids.get(label, ()) if mid in onto) for label in targets}
+        self._give_blocks, self._give_resampler, self._targets = blocks, resampler, targets
+        self._mids = {label: known_classes(label, mids) for label in targets}
         self._made: dict[str, dict[str, Any]] = kept.setdefault("figures", {})
         self._values: dict[str, float | None] = kept.setdefault("values", {})
         self._counted: dict[bytes, int] = {}
+
+    @cached_property
+    def _blocks(self) -> Mapping[tuple[str, str], Block]:
+        return self._give_blocks()
+
+    @cached_property
+    def _resampler(self) -> Resampler:
+        return self._give_resampler()
 
     @cached_property
     def own(self) -> dict[str, Part]:
@@ -209,6 +217,12 @@ class ClassScores:
             ends = np.searchsorted(block.targets[order], np.arange(1, len(self._targets)))
             found[name] = np.split(order, ends)
         return found
+
+
+def known_classes(label: str, mids: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Those of the ``mids`` of a label that are in the ontology."""
+    onto = Ontology.audioset()
+    return tuple(mid for mid in mids.get(label, ()) if mid in onto)
 
 
 def _key(column: str, separator: str, part: Part) -> str:

@@ -21,7 +21,16 @@ from typing import Any, Final
 import polars as pl
 
 from reports.json_files import read_object
-from reports.parts import Parts, ResultsError, first_line, left_out_if_damaged, read_table, row_without, write_table
+from reports.parts import (
+    Parts,
+    ResultsError,
+    first_line,
+    last_of_each,
+    left_out_if_damaged,
+    read_table,
+    row_without,
+    write_table,
+)
 from reports.schema import (
     CELLS,
     DETECTIONS,
@@ -186,12 +195,9 @@ class Results:
     def _newest(self, kind: str, names: list[str]) -> pl.DataFrame:
         rows = self._parts(kind).read()
         parts = self._whole_parts().select("part", "key").unique()
-        return (
-            rows.join(parts, on=["part", "key"], how="semi")
-            .sort("written_at", "part")
-            .unique(["key", *names], keep="last")
-            .sort("key", *names, nulls_last=True)
-        )
+        there = rows.join(parts, on=["part", "key"], how="semi").sort("written_at", "part")
+        newest = last_of_each(there, ["key", *names])
+        return newest.sort(*(_in_order(newest[name]) for name in ("key", *names)), nulls_last=True)
 
     def scenes(self) -> pl.DataFrame:
         """What is known of the scenes, the newest of each."""
@@ -368,6 +374,13 @@ class Results:
             path = self.folder / "runs" / f"{run}.json"
             raise ResultsError(f"{path}: started: {error}; restore it, or remove this run's files") from error
         return (began if began.tzinfo else began.replace(tzinfo=UTC)).timestamp() + 1
+
+
+def _in_order(column: pl.Series) -> pl.Expr:
+    """What sorts as a column does; texts go by their places among all, which is several times faster."""
+    if column.dtype != pl.String:
+        return pl.col(column.name)
+    return pl.col(column.name).cast(pl.Enum(column.drop_nulls().unique().sort())).to_physical()
 
 
 def as_json(rows: pl.DataFrame) -> list[dict[str, Any]]:

@@ -157,7 +157,8 @@ class Board:
     @cached_property
     def classes(self) -> ClassScores:
         """Figures by class of the ontology and by depth."""
-        return ClassScores(self._blocks, self._resampler, self.targets, self.mids, self.kept.setdefault("classes", {}))
+        kept = self.kept.setdefault("classes", {})
+        return ClassScores(lambda: self._blocks, lambda: self._resampler, self.targets, self.mids, kept)
 
     @cached_property
     def overall(self) -> pl.DataFrame:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from leaderboard.page import Page, Studio
 from ontology import Node
 from ontology.forest import Place, forest
 from reports.blocks import FIGURES
-from reports.figures import PAGE, Curve, curve_drawing
+from reports.figures import PAGE, Curve, Printed, curve_drawing, printing
 from reports.figures.heat import step_edges
 from reports.tables import Board
 
@@ -67,7 +68,12 @@ def pages(studio: Studio) -> Iterator[Page]:
     atlas = Atlas(studio.site)
     yield studio.page("classes.html", "classes.html", partial(_index, atlas), of=atlas.site.boards)
     if atlas.boards:
-        yield studio.page("depths.html", "depths.html", partial(_depths, atlas), of=atlas.boards)
+
+        @cache
+        def sections() -> list[dict[str, Any]]:
+            return [_by_depth(atlas, board) for board in atlas.boards]
+
+        yield studio.page("depths.html", "depths.html", lambda: _depths(sections()), of=atlas.boards, begin=sections)
     for node in atlas.nodes:
         href = str(atlas.href(node))
         of = [*atlas.boards_of(node), *(board for board, _ in atlas.blind_of(node))]
@@ -209,8 +215,9 @@ def _section(atlas: Atlas, board: Board, node: Node) -> dict[str, Any]:
     }
 
 
-def _depths(atlas: Atlas) -> dict[str, Any]:
-    return {"sections": [_by_depth(atlas, board) for board in atlas.boards]}
+def _depths(sections: list[dict[str, Any]]) -> dict[str, Any]:
+    drawn = [one["figure"] and (one["figure"][0].result().page, one["figure"][1]) for one in sections]
+    return {"sections": [one | {"figure": figure} for one, figure in zip(sections, drawn, strict=True)]}
 
 
 def _by_depth(atlas: Atlas, board: Board) -> dict[str, Any]:
@@ -234,7 +241,7 @@ def _by_depth(atlas: Atlas, board: Board) -> dict[str, Any]:
 
 def _curves(
     atlas: Atlas, board: Board, column: Column, table: rankings.Table, figures: pl.DataFrame, depths: list[int]
-) -> tuple[str, str] | None:
+) -> tuple[Future[Printed], str] | None:
     """The best systems that may be compared on all depths, with the references that frame them.
 
     Returns the figure, and what its caption says of failures.
@@ -262,4 +269,4 @@ def _curves(
         description=f"{column.title}{unit}, mean over the classes of each depth; the table has the same figures.",
         ticks=depths,
     )
-    return drawing.on(PAGE).page, failures(board, drawn.iter_rows(named=True), overall)
+    return printing(drawing, PAGE), failures(board, drawn.iter_rows(named=True), overall)

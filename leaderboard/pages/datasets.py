@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from leaderboard.figures import KINDS, Plate, View, plates_of, shown_kinds
 from leaderboard.page import Page, Studio
 from leaderboard.paths import slug
 from reports.aggregate import parse_column
-from reports.figures import PAGE, Drawn
+from reports.figures import PAGE, Printed, printing
 from reports.published import published_on
 from reports.tables import Board
 
@@ -30,12 +31,14 @@ def pages(studio: Studio) -> Iterator[Page]:
         path = studio.site.board_href(board)
         files = [(FORMATS[name], f"{path.removesuffix('.html')}.{FORMATS[name].suffix}") for name in LINKED]
         figures = _Figures(studio.site, board)
-        yield studio.page(path, "dataset.html", partial(_values, studio, board, files, figures), of=[board])
+        values = partial(_values, studio, board, files, figures)
+        yield studio.page(path, "dataset.html", values, of=[board], begin=figures.begin)
         for format, address in files:
             yield Page(address, partial(_file, studio, board, format), (board,))
         for kind in figures.kinds:
             for suffix in _FILES:
-                yield Page(figures.address(kind, suffix), partial(figures.file, kind, suffix), (board,))
+                content = partial(figures.file, kind, suffix)
+                yield Page(figures.address(kind, suffix), content, (board,), begin=figures.begin)
 
 
 def _file(studio: Studio, board: Board, format: Format) -> bytes:
@@ -66,27 +69,36 @@ class _Figures:
 
     def file(self, kind: str, suffix: str) -> bytes:
         """A figure as a file."""
-        drawn = self._drawn[kind][1]
-        return drawn.svg if suffix == "svg" else drawn.pdf
+        printed = self._printed[kind][1].result()
+        return printed.svg if suffix == "svg" else printed.pdf
+
+    def begin(self) -> None:
+        """Have all figures drawn elsewhere."""
+        self._printed  # noqa: B018  asked for once, they are on their way
+        self._curves  # noqa: B018
 
     @cached_property
-    def _drawn(self) -> dict[str, tuple[Plate, Drawn]]:
-        return {kind: (plate, plate.drawing.on(PAGE)) for kind in self.kinds for plate in KINDS[kind].plates(self.view)}
+    def _printed(self) -> dict[str, tuple[Plate, Future[Printed]]]:
+        return {kind: printed for kind in self.kinds for printed in _print(KINDS[kind].plates(self.view))}
+
+    @cached_property
+    def _curves(self) -> list[tuple[Plate, Future[Printed]]]:
+        """Those over thresholds, which stand in the page alone."""
+        curves = plates_of(self.view, "thresholds") if self.view.board.blind else ()
+        return [] if isinstance(curves, str) else _print(curves)
 
     def shown(self) -> list[dict[str, Any]]:
-        """What the page shows, in its order; curves over thresholds stand in it alone."""
-        found = [
-            self._shown(plate, drawn, {title: self.address(kind, suffix) for suffix, title in _FILES.items()})
-            for kind, (plate, drawn) in self._drawn.items()
-        ]
-        curves = plates_of(self.view, "thresholds") if self.view.board.blind else ()
-        if not isinstance(curves, str):
-            found += [self._shown(plate, plate.drawing.on(PAGE), {}) for plate in curves]
-        return found
+        """What the page shows, in its order."""
+        files = {
+            kind: {title: self.address(kind, suffix) for suffix, title in _FILES.items()} for kind in self._printed
+        }
+        found = [(plate, printed, files[kind]) for kind, (plate, printed) in self._printed.items()]
+        found += [(plate, printed, {}) for plate, printed in self._curves]
+        return [{"plate": plate, "svg": printed.result().page, "files": files} for plate, printed, files in found]
 
-    @staticmethod
-    def _shown(plate: Plate, drawn: Drawn, files: dict[str, str]) -> dict[str, Any]:
-        return {"plate": plate, "svg": drawn.page, "files": files}
+
+def _print(plates: Iterable[Plate]) -> list[tuple[Plate, Future[Printed]]]:
+    return [(plate, printing(plate.drawing, PAGE)) for plate in plates]
 
 
 def _values(studio: Studio, board: Board, files: list[tuple[Format, str]], figures: _Figures) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from reports.figures.curves import Curve, curve_drawing
 from reports.figures.heat import HeatCell, heat_drawing
 from reports.figures.intervals import interval_drawing
 from reports.figures.marks import KINDS, LEAST_SPAN, Dot, Kind
+from reports.figures.press import Printed, printing
 from reports.figures.trends import Cloud, TrendPoint, trend_drawing
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "HeatCell",
     "Kind",
     "Panel",
+    "Printed",
     "Series",
     "Sheet",
     "TrendPoint",
@@ -43,5 +45,6 @@ __all__ = [
     "heat_drawing",
     "interval_drawing",
     "pareto_front",
+    "printing",
     "trend_drawing",
 ]

@@ -57,7 +57,7 @@ def scores(*, seed: int = 0, scenes: int = 8, share: float = 0.8) -> tuple[Class
                 lost = kind == "skipped" or (kind == "failed" and draw.random() < 0.5)
                 states[place] = kind, float("nan") if lost else float(draw.normal())
         blocks[name, "sdri@1"] = block(states)
-    return ClassScores(blocks, resampler(scenes), TARGETS, MIDS, {}), blocks
+    return ClassScores(lambda: blocks, lambda: resampler(scenes), TARGETS, MIDS, {}), blocks
 
 
 def test_a_class_with_two_parents_counts_below_both_and_once_above_them() -> None:
@@ -111,7 +111,7 @@ def test_a_separator_without_the_metric_has_no_figure_and_says_why() -> None:
 def test_only_who_did_all_of_a_part_is_held_against_others(state: str, able: bool) -> None:
     states = {(target, scene): ("measured", 1.0) for target in (0, 1) for scene in range(4)}
     states[1, 3] = state, 3.0 if state in ("measured", "failed") else float("nan")
-    found = ClassScores({("a", "sdri@1"): block(states)}, resampler(4), TARGETS, MIDS, {})
+    found = ClassScores(lambda: {("a", "sdri@1"): block(states)}, lambda: resampler(4), TARGETS, MIDS, {})
     whole: Part = (0, 1)
     assert (found.value("a", COLUMN, whole, coverage=0.95) is not None) is able
     assert found.value("a", COLUMN, (0,), coverage=0.95) == 1.0
@@ -119,7 +119,7 @@ def test_only_who_did_all_of_a_part_is_held_against_others(state: str, able: boo
 
 def test_recordings_are_counted_over_the_scenes_in_which_a_part_is_due() -> None:
     states = {(0, 0): ("measured", 1.0), (0, 1): ("skipped", float("nan")), (1, 1): ("measured", 1.0)}
-    found = ClassScores({("a", "sdri@1"): block(states)}, resampler(4), TARGETS, MIDS, {})
+    found = ClassScores(lambda: {("a", "sdri@1"): block(states)}, lambda: resampler(4), TARGETS, MIDS, {})
     assert found.recordings((0,)) == 2
     assert found.recordings((0, 1)) == 2
     assert found.recordings((2,)) == 0

@@ -30,6 +30,7 @@ from reports.figures import (
     curve_drawing,
     heat_drawing,
     interval_drawing,
+    printing,
     trend_drawing,
 )
 from reports.figures.boxes import Box
@@ -140,3 +141,18 @@ def test_an_outlier_at_the_end_of_the_scale_is_no_triangle(lowest: float) -> Non
     ).paint(drawn, PAGE)
     assert outer.outliers == (lowest,)
     assert not [line for line in drawn.axes[0].lines if line.get_marker() in ("<", ">") and np.size(line.get_xdata())]
+
+
+def test_a_figure_is_the_same_drawn_in_another_process() -> None:
+    drawing = heat(HOSTILE)
+    elsewhere, here = printing(drawing, PAGE).result(), drawing.on(PAGE)
+    assert (elsewhere.page, elsewhere.svg, elsewhere.pdf) == (here.page, here.svg, here.pdf)
+
+
+def test_what_goes_wrong_in_another_process_is_raised_where_the_figure_is_asked_for() -> None:
+    def paint(figure: Figure, sheet: Sheet) -> None:
+        raise ZeroDivisionError("no room")
+
+    future = printing(Drawing("T", "D", paint), PAGE)
+    with pytest.raises(ZeroDivisionError, match="no room"):
+        future.result()

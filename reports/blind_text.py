@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any, Final
 
 import polars as pl
 
 from reports.blind import SHOWN_DEPTHS, Blind
+from reports.terminal import lines_of
 
 _FIGURES: Final = {"map": "mAP", "f1_micro": "F1 micro", "f1_macro": "F1 macro"}
 
@@ -68,7 +68,6 @@ def _plain(value: float | None, places: int) -> str:
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=None)
@@ -76,6 +75,4 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], widt
         table.add_column(head, justify="left" if place == 0 else "right", no_wrap=place == 0)
     for row in rows:
         table.add_row(*row)
-    stream = io.StringIO()
-    Console(file=stream, width=width, color_system=None).print(table)
-    return [line.rstrip() for line in stream.getvalue().splitlines()]
+    return lines_of(table, width=width)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import polars as pl
 from reports.aggregate import column_depth, parse_column
 from reports.bootstrap import LEVEL
 from reports.compare import Comparison, words_of
+from reports.terminal import lines_of
 
 SHOWN: Final = 20
 """Lines of each list; JSON has all."""
@@ -91,9 +91,7 @@ def _figures(found: Comparison, width: int) -> list[list[str]]:
 
 
 def _table(part: pl.DataFrame, width: int) -> list[str]:
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     first = part.row(0, named=True)
     title = f"{first['dataset']} ({first['split']}, {first['protocol']} protocol): HEAD - BASE"
@@ -103,21 +101,18 @@ def _table(part: pl.DataFrame, width: int) -> list[str]:
     left_out = [rest] if len(still) else []
     if not rows:
         return [title, *left_out, ""]
-    table = Table(title=Text(title), title_justify="left", box=None)
+    table = Table(title=title, title_justify="left", box=None)
     for heading in ("separator", "figure"):
         table.add_column(heading, overflow="fold")
     for heading in ("BASE", "HEAD", "difference, 95 %", "cells", "recomputed"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for row in rows:
-        cells = [
+        table.add_row(
             row["separator"], _title(row), _number(row["base"]), _number(row["head"]), _difference(row),
             str(row["cells"]), str(row["recomputed"]), _verdict(row) + _uncounted(row),
-        ]  # fmt: skip
-        table.add_row(*(Text(cell) for cell in cells))
-    stream = io.StringIO()
-    Console(file=stream, width=width, color_system=None).print(table)
-    return [*(line.rstrip() for line in stream.getvalue().splitlines()), *left_out, ""]
+        )  # fmt: skip
+    return [*lines_of(table, width=width), *left_out, ""]
 
 
 def _title(row: Mapping[str, Any]) -> str:

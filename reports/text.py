@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from reports.blind_text import blind_lines
 from reports.results import Results
 from reports.schema import MetricEntry
 from reports.tables import Board, boards
+from reports.terminal import lines_of
 
 _FIGURE_WIDTH: Final = 24
 """Columns that a figure with its interval takes."""
@@ -35,7 +35,6 @@ def summary(results: Results, run: str | None = None, *, width: int = 160) -> st
 
 
 def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:
-    from rich.console import Console
     from rich.table import Table
 
     fit = max(1, (width - _OTHER_WIDTH) // _FIGURE_WIDTH)
@@ -60,12 +59,9 @@ def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:
         covered = f"{row['targets_covered']} of {row['targets']}"
         scenes = f"{row['scenes_run']} of {row['scenes']}"
         table.add_row(row["separator"], *cells, covered, scenes, str(row["failures"]))
-    stream = io.StringIO()
-    Console(file=stream, width=width, color_system=None).print(table)
-    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     remarks = _remarks(board, left_out=len(board.columns) - len(shown))
     more = blind_lines(board.blind, width) if board.blind else []
-    return "\n".join([*lines, *remarks, *more]) + "\n"
+    return "\n".join([*lines_of(table, width=width), *remarks, *more]) + "\n"
 
 
 def _order(figure: Mapping[str, Any] | None) -> tuple[bool, float]:

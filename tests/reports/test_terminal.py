@@ -1,0 +1,26 @@
+"""What is printed of results holds names as they are."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from reports.compare import State, compare
+from reports.compare_text import comparison_text
+from reports.results import Results
+from reports.text import summary
+
+sys.path.insert(0, str(Path(__file__).parent))
+from compare_kit import write_run
+
+
+@pytest.mark.parametrize("name", ["net[large]", "bass[/b]", ":dog:"])
+def test_a_name_is_neither_markup_nor_a_picture_to_a_terminal(name: str, tmp_path: Path) -> None:
+    write_run(tmp_path, "base", {name: {"1": {"x": 1.0}}})
+    write_run(tmp_path, "head", {name: {"1": {"x": 2.0}}}, hour=1, version="2")
+    assert f"\n{name} " in summary(Results(tmp_path)).replace("\n ", "\n")
+    base, head = (State(Results(tmp_path, left_by=run), run) for run in ("base", "head"))
+    (row,) = [line for line in comparison_text(compare(base, head, tolerance=0.0)).splitlines() if "1.000" in line]
+    assert row.strip().startswith(name)

@@ -50,7 +50,9 @@ class Teller:
     def __call__(self, message: str) -> None:
         """Say what is being done."""
         if self._terminal:
-            self._status.update(f"{self._label}: {message}")
+            from rich.text import Text
+
+            self._status.update(Text(f"{self._label}: {message}"))  # as a string, brackets in paths would be markup
         elif time.monotonic() - self._last >= LOG_SECONDS:
             self._last = time.monotonic()
             _say(f"{self._label}: {message}")
@@ -73,7 +75,7 @@ def _bar(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     )
 
     times = (TimeElapsedColumn(), TimeRemainingColumn())
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *times)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), *times)
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(label, total=total)
         for item in items:

@@ -54,7 +54,12 @@ def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:
     figures = {
         (row["separator"], row["column"]): row for row in board.overall.filter(pl.col("column").is_in(shown)).to_dicts()
     }
-    for row in sorted(board.separators.to_dicts(), key=lambda row: _order(figures.get((row["separator"], shown[0])))):
+    first = metrics.get(parse_column(shown[0])[0])
+    sign = 1 if first and first.better == "lower" else -1
+    ranked = sorted(
+        board.separators.to_dicts(), key=lambda row: _order(figures.get((row["separator"], shown[0])), sign=sign)
+    )
+    for row in ranked:
         cells = [_figure(figures.get((row["separator"], column))) for column in shown]
         covered = f"{row['targets_covered']} of {row['targets']}"
         scenes = f"{row['scenes_run']} of {row['scenes']}"
@@ -64,9 +69,9 @@ def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:
     return "\n".join([*lines_of(table, width=width), *remarks, *more]) + "\n"
 
 
-def _order(figure: Mapping[str, Any] | None) -> tuple[bool, float]:
+def _order(figure: Mapping[str, Any] | None, *, sign: int) -> tuple[bool, float]:
     value = figure["value"] if figure else None
-    return (value is None, -(value or 0.0))
+    return (value is None, sign * (value or 0.0))
 
 
 def _figure(figure: Mapping[str, Any] | None) -> str:

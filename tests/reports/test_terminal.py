@@ -1,9 +1,11 @@
-"""What is printed of results holds names as they are."""
+"""What is printed of results: names as they are, the best separator first."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -24,3 +26,13 @@ def test_a_name_is_neither_markup_nor_a_picture_to_a_terminal(name: str, tmp_pat
     base, head = (State(Results(tmp_path, left_by=run), run) for run in ("base", "head"))
     (row,) = [line for line in comparison_text(compare(base, head, tolerance=0.0)).splitlines() if "1.000" in line]
     assert row.strip().startswith(name)
+
+
+@pytest.mark.parametrize(("better", "first"), [("higher", "loud"), ("lower", "soft"), ("neither", "loud")])
+def test_the_best_separator_stands_first_whichever_way_the_metric_goes(
+    better: Literal["higher", "lower", "neither"], first: str, tmp_path: Path
+) -> None:
+    write_run(tmp_path, "base", {"soft": {"1": {"x": 1.0}}, "loud": {"1": {"x": 2.0}}}, better=better)
+    names = re.findall(r"^ *(soft|loud) ", summary(Results(tmp_path)), flags=re.MULTILINE)
+    assert names[0] == first
+    assert len(names) == 2

@@ -22,8 +22,6 @@ IMPUTED: Final = (RANKED, "ca_sdri@dcase2025", "casa_sdri_st@1", "casa_sdri_st_u
 SHOWN_DEPTHS: Final = (1, 2, 3)
 _FAILED: Final = ("error", "timeout", "oom", "nan")
 """Statuses of cells, or of single scores, that have no value though they were asked for."""
-
-
 _FATES: Final = ("failed", "skipped", "not run", "of unknown length")
 """What keeps a scene out of the figures of detection."""
 _HEARD: Final = (

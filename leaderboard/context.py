@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -12,7 +13,7 @@ import polars as pl
 from leaderboard.cards import Card, read_card
 from leaderboard.paths import slug
 from reports.aggregate import column_depth, parse_column
-from reports.figures import Kind
+from reports.figures import Kind, kind_of
 from reports.results import Results, ResultsError, file_name
 from reports.schema import Manifest, MetricEntry, Problem, SeparatorEntry
 from reports.tables import Board, boards
@@ -77,9 +78,13 @@ class Site:
         return Column(column, metric, entry.title, entry.unit, entry.better, words, self.metric_href(metric))
 
     def kind(self, separator: str) -> Kind:
-        """Whether a separator competes, does next to nothing, or uses the reference."""
-        family = self.families.get(separator, "")
-        return "baseline" if family == "baseline" else "oracle" if family == "oracle" else "system"
+        """Whether a separator competes, does next to nothing, or is told a part of the answer."""
+        return kind_of(self.families.get(separator, ""), told=separator in self._told)
+
+    @cached_property
+    def _told(self) -> frozenset[str]:
+        marked = (board.cells.filter(pl.col("oracle").fill_null(False)) for board in self.boards)
+        return frozenset(name for cells in marked for name in cells["separator"].unique())
 
     def card(self, separator: str) -> Card | None:
         """The model card of a separator, where there is one that can be read."""

@@ -55,10 +55,11 @@ class Fingerprints:
         return digest(self._everywhere, *people, *(self._with_runs(board) for board in page.of))
 
     def _people(self, board: Board) -> str:
-        """Families and cards of the separators of a board."""
+        """Families, kinds and cards of the separators of a board."""
         if id(board) not in self._told:
             names, cards = board.cells["separator"].unique().sort(), self._site.cards
-            told = [(name, self._site.families[name], cards.get(file_name(name))) for name in names]
+            site = self._site
+            told = [(name, site.families[name], site.kind(name), cards.get(file_name(name))) for name in names]
             self._told[id(board)] = _json(told)
         return self._told[id(board)]
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from reports.aggregate import column_depth, parse_column
 from reports.archive import Archive, Place
-from reports.figures.marks import Kind
+from reports.figures.marks import Kind, kind_of
 from reports.outcomes import is_done
 from reports.schema import Manifest
 from reports.standing import Figure, Standing
@@ -96,10 +96,7 @@ class History:
 
     def kind(self, separator: str) -> Kind:
         """Whether a separator competes, does next to nothing, or is told a part of the answer."""
-        family = self.families.get(separator)
-        if family == "oracle" or separator in self.oracles:
-            return "oracle"
-        return "baseline" if family == "baseline" else "system"
+        return kind_of(self.families.get(separator, ""), told=separator in self.oracles)
 
     @property
     def places(self) -> list[Place]:

@@ -67,7 +67,7 @@ class View:
         return "depth" if self.board.blind else "target"
 
     def kind(self, separator: str) -> Kind:
-        """Whether a separator competes, does next to nothing, or uses the reference."""
+        """Whether a separator competes, does next to nothing, or is told a part of the answer."""
         return self.site.kind(separator)
 
     @cached_property

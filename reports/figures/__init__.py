@@ -13,7 +13,7 @@ from reports.figures.costs import CostPanel, cost_drawing, pareto_front
 from reports.figures.curves import Curve, curve_drawing
 from reports.figures.heat import HeatCell, heat_drawing
 from reports.figures.intervals import interval_drawing
-from reports.figures.marks import KINDS, LEAST_SPAN, Dot, Kind
+from reports.figures.marks import KINDS, LEAST_SPAN, Dot, Kind, kind_of
 from reports.figures.press import Printed, printing
 from reports.figures.trends import Cloud, TrendPoint, trend_drawing
 
@@ -44,6 +44,7 @@ __all__ = [
     "curve_drawing",
     "heat_drawing",
     "interval_drawing",
+    "kind_of",
     "pareto_front",
     "printing",
     "trend_drawing",

@@ -33,6 +33,13 @@ class Dot:
     kind: Kind
 
 
+def kind_of(family: str, *, told: bool) -> Kind:
+    """What a separator is by its family; ``told``: it is given the true sources, or a part of the answer."""
+    if family == "baseline":
+        return "baseline"
+    return "oracle" if told or family == "oracle" else "system"
+
+
 def colour_of(kind: Kind) -> str:
     """Systems stand out, references are ink."""
     return ACCENT if kind == "system" else INK

@@ -62,6 +62,25 @@ def cells_of(row: str) -> list[str]:
     return re.findall(r"<t[dh]\b.*?</t[dh]>", row, flags=re.DOTALL)
 
 
+def test_who_is_told_the_reference_is_an_oracle_whatever_the_family(
+    make_writer: Callable[..., Any], tmp_path: Path
+) -> None:
+    families = {"half": "baseline", "told-half": "baseline", "net": "uss", "told-net": "uss", "irm": "oracle"}
+    levels = {name: (family, 3.0 + place) for place, (name, family) in enumerate(families.items())}
+    writer = make_writer(tmp_path / "results", separators=levels)
+    writer.dataset("songs", {f"song {n}": (("x", "y"), (f"r{n}",)) for n in range(4)}, title="Songs")
+    for entry in writer.entries:
+        entry["oracle"] = entry["separator"].startswith("told")
+    site = read(Results(writer.finish()), run=None, title="Site")
+    assert {name: site.kind(name) for name in families} == {
+        "half": "baseline", "told-half": "baseline", "net": "system", "told-net": "oracle", "irm": "oracle",
+    }  # fmt: skip
+    groups = rankings.overall(site, site.boards[0]).groups
+    assert [{row.name for row in group.rows} for group in groups] == [
+        {"told-net", "irm"}, {"net"}, {"half", "told-half"},
+    ]  # fmt: skip
+
+
 def test_each_separator_has_one_row_with_a_cell_under_every_column(index: str) -> None:
     table, columns = table_of(index), columns_of(index)
     rows = re.findall(r'<tr class="(?:system|oracle|baseline)".*?</tr>', table, flags=re.DOTALL)

@@ -21,13 +21,14 @@ from typing import Annotated, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reports.results import ResultsError
+from reports.schema import LARGEST
 
 EXCERPTS: Final = Path("audio") / "excerpts"
 SCENE_FILE: Final = "scene.json"
 _LONGEST: Final = 40
 
 Name = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", description="of a file, without extension")]
-Level = Annotated[float, Field(allow_inf_nan=False)]
+Level = Annotated[float, Field(ge=-LARGEST, le=LARGEST, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):

@@ -11,11 +11,14 @@ its scores are empty: they have no value by their own rules, which is no failure
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+_LOG: Final = logging.getLogger("stemtree")
 FALLBACK: Final = "mixture"
 """The separator whose score stands in for a failed one."""
 BLIND_FALLBACK: Final = "labels+mixture"
@@ -59,6 +62,15 @@ def score_rows(cells: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     named = scores.join(cells.select("key", "separator", "scene"), on="key", how="inner")
     left_out = pl.when(pl.col("status") == "skip").then(pl.col("reason").str.extract(_ABSENT_OR_TRIVIAL))
     return named.with_columns(left_out=left_out)
+
+
+def with_target(rows: pl.DataFrame, *, scores: Path) -> pl.DataFrame:
+    """Rows that are of a target, as all but those of blind scenes are; ``scores`` is what a warning of others names."""
+    of_none = rows.filter(pl.col("target").is_null())
+    for row in of_none.head(1).iter_rows(named=True):
+        said = "%s: the score of key %s, index %s, names no target, nor do %d others; they are left out"
+        _LOG.warning(said, scores, row["key"], row["index"], len(of_none) - 1)
+    return rows.drop_nulls("target")
 
 
 def left_out_pairs(rows: pl.DataFrame, *elsewhere: pl.DataFrame) -> pl.DataFrame:
@@ -196,7 +208,7 @@ def _verdict() -> dict[str, pl.Expr]:
     said = pl.coalesce("score_reason", "target_reason", "cell_reason")
     default = (
         pl.when(score == "ok")
-        .then(pl.when(~finite).then(pl.lit("the stored value is not finite")))
+        .then(pl.when(~finite).then(pl.lit("the stored value is not finite, or too large for a score")))
         .when(cell.is_null())
         .then(pl.lit("this scene was not in the separator's run"))
         .when(cell == "pending")

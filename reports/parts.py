@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import Final
 import polars as pl
 from pydantic import ValidationError
 
-from reports.schema import ESSENTIAL, SCHEMA_VERSION, SINCE_2
+from reports.schema import ESSENTIAL, LARGEST, SCHEMA_VERSION, SINCE_2
 
 _LOG: Final = logging.getLogger("stemtree")
 _AS_THEY_ARE: Final = ("value", "written_at", "threshold")
@@ -54,8 +55,8 @@ class Parts:
     def read(self) -> pl.DataFrame:
         """All rows, equal ones once; a damaged part is left out with a warning, as if its cells had not run.
 
-        Rows that do not say what they are of are left out with a warning too. A measurement that is not finite is null;
-        scores stay as they are.
+        Rows that do not say what they are of are left out with a warning too. A measurement that none can be, as it is
+        not finite, under zero or above :data:`reports.schema.LARGEST`, is null; such a score is infinite or NaN.
         """
         rows = last_of_each(self._all(list(self.schema)), list(self.schema))
         missing = pl.any_horizontal(pl.col(essential(self.schema)).is_null())
@@ -65,7 +66,14 @@ class Parts:
                     _LOG.warning("%s: %s; such rows are left out", path, told)
             rows = rows.filter(~missing)
         measured = [name for name, kind in self.schema.items() if kind == pl.Float64() and name not in _AS_THEY_ARE]
-        return rows.with_columns(pl.when(pl.col(name).is_finite()).then(name).alias(name) for name in measured)
+        rows = rows.with_columns(
+            pl.when(pl.col(name).is_between(0, LARGEST)).then(name).alias(name) for name in measured
+        )
+        if "value" not in self.schema:
+            return rows
+        return rows.with_columns(
+            pl.when(pl.col("value").abs() > LARGEST).then(math.inf).otherwise("value").alias("value")
+        )
 
     def counts(self) -> pl.DataFrame:
         """How many rows are ``there`` by part and key."""

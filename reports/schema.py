@@ -36,6 +36,10 @@ RUN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 FINAL_STATUSES: Final = frozenset({"ok", "skip", "nan"})
 """Statuses that stand until their key changes."""
 
+LARGEST: Final = 1e15
+"""No measurement or score is larger: from about there on a float64 has no places behind the point, and sums of squares
+of ever larger ones would at last be infinite."""
+
 ENTRIES: Final = pl.Schema(
     {
         "key": pl.String(),
@@ -73,6 +77,9 @@ CELLS: Final = pl.Schema(
         "notes": pl.List(pl.String()),
     }
 )
+
+REAL_TIME_FACTOR: Final = pl.when(pl.col("audio_seconds") > 0).then(pl.col("seconds") / pl.col("audio_seconds"))
+"""Seconds of computing per second of audio, of a cell; null where nothing was timed."""
 
 SCORES: Final = pl.Schema(
     {

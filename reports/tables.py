@@ -21,10 +21,10 @@ from reports.blind import IMPUTED, PROTOCOL, Blind
 from reports.blocks import FIGURES, Block, figures
 from reports.bootstrap import Resampler
 from reports.class_scores import ClassScores
-from reports.outcomes import blind_outcomes, left_out_pairs, outcomes, score_rows
+from reports.outcomes import blind_outcomes, left_out_pairs, outcomes, score_rows, with_target
 from reports.ranks import Contest
 from reports.results import Results, ResultsError
-from reports.schema import ENTRIES, DatasetEntry
+from reports.schema import ENTRIES, REAL_TIME_FACTOR, DatasetEntry
 from reports.sides import Sides
 
 RANKED_COVERAGE: Final = 0.95
@@ -301,7 +301,7 @@ class Board:
         )
         computed = self.cells.group_by("separator").agg(
             pl.col("family").first(),
-            real_time_factor=(pl.col("seconds") / pl.col("audio_seconds")).median(),
+            real_time_factor=REAL_TIME_FACTOR.median(),
             peak_mb=pl.col("peak_mb").max(),
         )
         covered = pl.DataFrame(
@@ -359,7 +359,8 @@ def boards(results: Results, run: str | None = None) -> list[Board]:
             judged = blind_outcomes(part, scores, described, headline=headline, imputed=IMPUTED)
             blind = Blind(part, scores, swept, detections, described)
         else:
-            rows, elsewhere = score_rows(part, scores), score_rows(named[dataset, split], scores)
+            rows = with_target(score_rows(part, scores), scores=results.folder / "scores")
+            elsewhere = score_rows(named[dataset, split], scores).drop_nulls("target")
             left_out = left_out_pairs(rows, elsewhere.join(part.select("scene").unique(), on="scene", how="semi"))
             judged = outcomes(part, rows, described, left_out, headline=headline)
             mids = _mids(rows)

@@ -10,9 +10,10 @@ from typing import Final
 
 import polars as pl
 
+from reports.blind import PROTOCOL
 from reports.findings import Report
 from reports.parts import first_line
-from reports.schema import CELLS, DETECTIONS, ENTRIES, SCENES, SCORES, SINCE_2, STATUSES
+from reports.schema import CELLS, DETECTIONS, ENTRIES, LARGEST, SCENES, SCORES, SINCE_2, STATUSES
 from reports.validation_files import AHEAD, LONGEST_NAME, LONGEST_TEXT, Texts
 
 MOST_ROWS: Final = 20_000_000
@@ -137,6 +138,10 @@ def _rules(kind: str) -> Iterator[_Bad]:
             yield from _odd_list(name, dtype)
         elif dtype.is_float():
             yield ~column.is_finite(), pl.format(f"{name} is {{}}, which is no number", name)
+            yield (
+                column.is_finite() & (column.abs() > LARGEST),
+                pl.format(f"{name} is {{}}, beyond {LARGEST:,.0f}", name),
+            )
         if name in _NOT_NEGATIVE:
             yield column < 0, pl.format(f"{name} is {{}}, under zero", name)
         if name in _SHARES:
@@ -207,6 +212,9 @@ def _check_runs(texts: Texts, tables: Tables, report: Report) -> None:
     unknown = runs.join(datasets, left_on=["run", "dataset"], right_on=["run", "name"], how="anti")
     said = pl.format("dataset '{}' is not in the manifest of the run", "dataset")
     report.extend(_found(unknown.filter(pl.col("run").is_in(list(texts.manifests))), pl.lit(True), said))
+    queried = runs.filter(pl.col("protocol") != PROTOCOL).select("key").unique()
+    no_target = tables.scores.filter(pl.col("target").is_null()).join(queried, on="key", how="semi")
+    report.extend(_found(no_target, pl.lit(True), "target is missing, which only scores of blind scenes lack"))
     stray = tables.cells.join(runs.select("key"), on="key", how="anti")
     report.extend(_found(stray, pl.lit(True), pl.format("key {} is in the table of no run", "key")))
 

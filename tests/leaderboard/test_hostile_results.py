@@ -17,6 +17,7 @@ import pytest
 from leaderboard import build
 from reports.results import Results, ResultsError
 from reports.schema import Manifest, MetricEntry, Problem
+from reports.tables import boards
 
 SCRIPT = "<script>alert(1)</script>"
 CONTROLS = "a\x00b\x1b[31m\u202eevil\u2066x\ud800"
@@ -112,7 +113,7 @@ def test_a_reason_of_a_megabyte_is_cut_and_the_rest_counted(write: Callable[...,
     assert any("more characters" in page.read_text(encoding="utf-8") for page in (site / "separators").iterdir())
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e308, -1e20])
 def test_numbers_that_are_none_are_shown_as_missing(write: Callable[..., Path], tmp_path: Path, value: float) -> None:
     folder = write()
     reworked(folder, "scores", lambda rows: rows.with_columns(value=pl.lit(value)))
@@ -124,7 +125,47 @@ def test_numbers_that_are_none_are_shown_as_missing(write: Callable[..., Path], 
     for page in site.rglob("*.html"):
         source = page.read_text(encoding="utf-8").replace('<span class="tag">nan</span>', "")
         text = re.sub(r"<[^>]+>", " ", source).replace("nan: ", "")
-        assert not re.search(r"(?<![\w-])(nan|inf)(?![\w-])", text), page
+        assert not re.search(r"(?<![\w-])(nan|inf)(?![\w-])|[1-9]\d{19}", text), page
+
+
+def test_one_absurd_score_of_many_does_not_make_the_figures_absurd(
+    make_writer: Callable[..., Any], tmp_path: Path
+) -> None:
+    writer = make_writer(tmp_path / "results", separators={"mixture": ("baseline", 0.0), "a": ("f", 2.0)})
+    writer.dataset("set", {f"s{place}": (("x", "y"), (f"r{place}",)) for place in range(6)}, title="Set")
+    folder = writer.finish()
+    for part in (folder / "scores").glob("*.parquet"):
+        rows = pl.read_parquet(part)
+        first, sign = pl.int_range(pl.len()) == 0, 1 if part.name < "8" else -1
+        rows.with_columns(value=pl.when(first).then(sign * 1e308).otherwise("value")).write_parquet(part)
+    (board,) = boards(Results(folder))
+    values = board.overall["value"].drop_nulls()
+    assert len(values)
+    assert values.abs().max() < 100  # type: ignore[operator]
+    built(folder, tmp_path)
+
+
+def test_a_cell_of_no_audio_has_no_speed(write: Callable[..., Path], tmp_path: Path) -> None:
+    folder = write()
+    for part in (folder / "cells").glob("*.parquet"):
+        pl.read_parquet(part).with_columns(audio_seconds=pl.lit(0.0)).write_parquet(part)
+    (board,) = boards(Results(folder))
+    assert board.separators["real_time_factor"].to_list() == [None, None]
+    built(folder, tmp_path)
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_a_score_of_no_target_is_named_and_left_out(
+    write: Callable[..., Path], tmp_path: Path, caplog: pytest.LogCaptureFixture, every: bool
+) -> None:
+    folder = write()
+    for part in (folder / "scores").glob("*.parquet"):
+        rows = pl.read_parquet(part)
+        gone = pl.lit(True) if every else pl.col("index") == 0
+        rows.with_columns(target=pl.when(~gone).then("target")).write_parquet(part)
+    with caplog.at_level(logging.WARNING):
+        built(folder, tmp_path)
+    assert any("the score of key a/set/test/" in record.getMessage() for record in caplog.records)
 
 
 @pytest.mark.parametrize("kind", ["scores", "cells", "scenes"])

@@ -117,12 +117,13 @@ def test_a_failed_cell_counts_with_the_mixture_and_is_counted(tmp_path: Path, fa
     assert row["reason"]
 
 
-def test_a_value_that_is_not_finite_is_imputed_for_that_target_alone(tmp_path: Path) -> None:
-    board = make(tmp_path, {"mixture": {"1": {"x": 0.0, "y": 0.0}}, "a": {"1": {"x": float("inf"), "y": 4.0}}})
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e308, -1e16])
+def test_a_value_that_no_score_can_be_is_imputed_for_that_target_alone(tmp_path: Path, value: float) -> None:
+    board = make(tmp_path, {"mixture": {"1": {"x": 0.0, "y": 0.0}}, "a": {"1": {"x": value, "y": 4.0}}})
     found = figure(board, "a")
     assert (found["value"], found["measured"], found["imputed"]) == (2.0, 1, 1)
     broken = board.outcomes.row(by_predicate=(pl.col("separator") == "a") & (pl.col("target") == "x"), named=True)
-    assert (broken["status"], broken["reason"]) == ("nan", "the stored value is not finite")
+    assert (broken["status"], broken["reason"]) == ("nan", "the stored value is not finite, or too large for a score")
 
 
 @pytest.mark.parametrize("mixture", [{}, {"mixture": {"1": {"x": 0.0}, "2": "error"}}])

@@ -14,7 +14,7 @@ import polars as pl
 
 from reports.once import Once, named
 from reports.outcomes import score_rows
-from reports.parts import Parts
+from reports.parts import Parts, maybe_alike
 from reports.results import Results
 from reports.schema import DETECTIONS, ENTRIES, SCORES, Manifest
 from reports.tables import Board, boards
@@ -22,7 +22,7 @@ from reports.tables import Board, boards
 Place = tuple[str, str, str]
 """Data set, split and protocol."""
 PLACE: Final = ["dataset", "split", "protocol"]
-_AT_HAND: Final = 64
+_AT_HAND: Final = 16
 """Boards kept for comparisons."""
 _SEEDS: Final = (1, 2)
 _WRITTEN: Final = ("cells", "scores", "detections", "scenes")
@@ -106,7 +106,7 @@ class Archive:
         """
         name = ["key", "index", "metric", "threshold"]
         told = self._tables.scores.filter(pl.col("metric").is_not_null() & (pl.col("status") != "error"))
-        twice = told.filter(pl.len().over(name) > 1)
+        twice = told.filter(maybe_alike(told, name)).filter(pl.len().over(name) > 1)
         writers = self._tables.cells.select("key", "part", "run").unique()
         rows = twice.join(writers, on=["key", "part"]).sort("written_at", "part").with_columns(
             value=pl.when(pl.col("value").is_finite()).then(pl.col("value"))

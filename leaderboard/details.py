@@ -12,11 +12,12 @@ import polars as pl
 
 from leaderboard import numbers
 from leaderboard.context import Site
+from leaderboard.statuses import status_words
 from reports.figures import KINDS, Kind
 from reports.tables import Board
 
 Score = tuple[float | None, str | None, str | None]
-"""A value as a number and as text, or status and reason where there is none."""
+"""A value as a number and as text, or in words why there is none."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class SceneTables:
                 scores[name] = [(None, None, None)] * len(metrics)
             place = places[metric]
             if value is None:
-                scores[name][place] = None, None, f"{status}: {reason}"
+                scores[name][place] = None, None, f"{status_words(status)}: {reason}"
                 said.setdefault(name, {})[place] = status, reason
             else:
                 scores[name][place] = value, numbers.measure(value, units[place]), None

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from leaderboard import numbers, rankings
 from leaderboard.context import Site, dataset_title, metric_anchor
+from leaderboard.statuses import status_words
 from reports.tables import Board
 
 
@@ -62,6 +63,7 @@ class Studio:
             site=site,
             navigation=NAVIGATION,
             numbers=numbers,
+            status_words=status_words,
             metric_anchor=metric_anchor,
             dataset_title=dataset_title,
             flatten=flatten,

@@ -9,6 +9,7 @@ from typing import Final
 
 from leaderboard import numbers
 from leaderboard.context import Column, Site
+from leaderboard.statuses import status_words
 from reports.event import Event, EventKind
 from reports.tables import Board
 
@@ -77,7 +78,7 @@ def _told(site: Site, events: Sequence[Event], board: Board) -> Told:
     )
     column = site.column(event.column) if event.column else None
     values, size, interval = _figures(event, column)
-    about = event.note if event.kind == "failing" else ""
+    about = f"{event.status}: {event.note}" if event.status else ""
     names = (event.kind, *event.place, event.run, event.separator or "", about or "")
     return Told(
         event, urn_of(*names), TITLES[event.kind], site.board_title(board), site.board_href(board), column,
@@ -126,5 +127,7 @@ def _remarks(event: Event) -> Iterable[str]:
             yield "the level before stood in one run alone"
     if event.kind == "scores changed":
         yield numbers.count(event.count, "score")
-    if event.note:
+    if event.status:
+        yield f"{status_words(event.status)}: {event.note}"
+    elif event.note:
         yield event.note

@@ -38,6 +38,8 @@ class Event:
     low: float | None = None
     high: float | None = None
     """The 95 % interval of the difference."""
+    status: str | None = None
+    """That of the cells that began to fail; ``note`` is the reason."""
     note: str | None = None
     scenes: tuple[str, ...] = ()
     """Scenes of the cells that it is about."""

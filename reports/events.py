@@ -82,11 +82,11 @@ def _step(history: History, one: Course, change: Change, metrics: Mapping[str, M
 
 def _failures(history: History) -> Iterator[Event]:
     for failing in history.failing:
-        said = failing.status + (f": {' '.join(failing.reason.split())}" if failing.reason else "")
+        said = " ".join((failing.reason or "no reason was recorded").split())
         former, manifest = history.archive.manifests[failing.former], history.archive.manifests[failing.run]
         yield Event(
             "failing", failing.place, failing.run, failing.former, failing.separator,
-            note=said, scenes=failing.scenes, count=len(failing.scenes),
+            status=failing.status, note=said, scenes=failing.scenes, count=len(failing.scenes),
             causes=causes(former, manifest, failing.separator),
         )  # fmt: skip
 

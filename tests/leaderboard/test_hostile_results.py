@@ -123,8 +123,7 @@ def test_numbers_that_are_none_are_shown_as_missing(write: Callable[..., Path], 
     reworked(folder, "scenes", lambda rows: rows.with_columns(seconds=pl.lit(value)))
     site = built(folder, tmp_path)
     for page in site.rglob("*.html"):
-        source = page.read_text(encoding="utf-8").replace('<span class="tag">nan</span>', "")
-        text = re.sub(r"<[^>]+>", " ", source).replace("nan: ", "")
+        text = re.sub(r"<[^>]+>", " ", page.read_text(encoding="utf-8"))
         assert not re.search(r"(?<![\w-])(nan|inf)(?![\w-])|[1-9]\d{19}", text), page
 
 

@@ -13,8 +13,10 @@ import polars as pl
 import pytest
 
 from leaderboard import SiteError, build
+from leaderboard.statuses import status_words
+from reports.outcomes import EMPTY, NOT_RUN
 from reports.results import Results, ResultsError
-from reports.schema import Problem
+from reports.schema import STATUSES, Problem
 
 sys.path.insert(0, str(Path(__file__).parent))
 from page_kit import Page
@@ -126,8 +128,26 @@ def test_every_missing_number_says_why(site: Path) -> None:
         source = path.read_text(encoding="utf-8")
         dashes = re.findall(r"<td[^>]*>\s*\N{EN DASH}\s*</td>", source)
         assert not dashes, f"{path.name}: a bare dash"
-        assert "nan</" not in source.replace('<span class="tag">nan</span>', "")
+        assert "nan</" not in source
         assert "None" not in re.sub(r"None(:| is| alone)", "", Page(path).text), path
+
+
+def test_statuses_are_said_in_words_and_kept_as_they_are_in_files(site: Path) -> None:
+    assert "70 done, 9 skipped, 3 ended in an error" in text_of(site, "runs/night-1.html")
+    tags = set()
+    for path in site.rglob("*.html"):
+        source = path.read_text(encoding="utf-8")
+        tags |= set(re.findall(r'<span class="tag">([^<]*)</span>', source))
+        assert not re.search(r'title="(ok|skip|error|timeout|oom|nan):', source), path
+    assert not tags & set(STATUSES)
+    assert {"skipped", "ended in an error", "without a finite value"} <= tags
+
+
+def test_every_status_has_words_of_its_own() -> None:
+    told = [status_words(status) for status in (*STATUSES, *NOT_RUN, EMPTY)]
+    assert len(set(told)) == len(told)
+    assert not set(told) & set(STATUSES)
+    assert status_words("<b>great</b>") == "<b>great</b>"
 
 
 def test_the_caveat_and_the_definitions_are_shown(site: Path) -> None:

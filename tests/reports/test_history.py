@@ -219,7 +219,7 @@ def test_cells_that_begin_to_fail_are_named_with_status_and_reason(tmp_path: Pat
     nights.write(2, with_a(5.0, "2", failing=("song03", "song04")))
     (event,) = [event for event in told(tmp_path).events if event.kind == "failing"]
     assert (event.run, event.separator, event.scenes) == ("night-001", "a", ("song03", "song04"))
-    assert event.note == "error: LinAlgError: no <b>convergence</b>"
+    assert (event.status, event.note) == ("error", "LinAlgError: no <b>convergence</b>")
 
 
 def test_a_score_that_changed_under_its_key_is_an_event_of_the_run_that_wrote_it(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ _PACKAGES: Final = (
         "nussl",
         "pip install 'stemtree[nussl-runtime]' && pip install --no-deps nussl==1.1.9",
     ),
+    ("PESQ", ("pesq",), "pesq", "pip install 'stemtree[speech]', which needs a C compiler"),
+    ("USS through OpenVINO", ("openvino",), "openvino", "pip install 'stemtree[openvino]'"),
+    ("training on several devices", ("accelerate",), "accelerate", "pip install 'stemtree[train]'"),
 )
 
 

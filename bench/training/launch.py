@@ -60,7 +60,7 @@ class Together:
         try:
             from accelerate import Accelerator  # type: ignore[import-not-found,unused-ignore]
         except ImportError as error:
-            raise TrainError("training in several processes needs accelerate: pip install accelerate") from error
+            raise TrainError("training in several processes needs accelerate: pip install 'stemtree[train]'") from error
         self._accelerator = Accelerator(cpu=device == "cpu")
         self.rank = int(self._accelerator.process_index)
         self.world = int(self._accelerator.num_processes)

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,16 @@ def test_doctor_names_what_is_missing_and_the_remedy(tmp_path: Path) -> None:
     assert "not on PATH" in found["ffmpeg"]["state"]
     assert "ffmpeg" in found["ffmpeg"]["remedy"]
     assert found["Python"]["remedy"] == ""
+
+
+def test_doctor_looks_for_every_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench import doctor
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].keys() - {"dev"}
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: None)
+    remedies = [finding.remedy for finding in doctor.examine()]
+    assert {extra for extra in extras if any(f"stemtree[{extra}]" in remedy for remedy in remedies)} == extras
 
 
 def test_reasons_of_failures_are_shown_after_the_table(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from bench.user_input import (
 )
 
 if TYPE_CHECKING:
+    from bench.config import RunConfig
     from bench.run import RunReport
 
 DEFAULT_SITE: Final = Path("stemtree-out/site")
@@ -110,12 +111,14 @@ main.add_command(train)
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes; one per core unless said.")
 def demo(out: Path, workers: int | None) -> None:
     """Run embedded data with the classes given, then blind scenes of it; take a song apart; build the leaderboard."""
+    from bench.config import compose
+
     problems = 0
     for suite in ("demo", "scenes", "listening"):
         overrides = [f"suite={suite}", f"results={out / 'results'}", *DEMO_EXCERPTS]
         if workers:
             overrides.append(f"executor.workers={workers}")
-        report = _run(overrides)
+        report = _run(compose(overrides))
         _say_summary(out / "results", report.run)
         _say_report(report, out / "results")
         problems += len(report.problems)
@@ -136,7 +139,7 @@ def run(overrides: tuple[str, ...]) -> None:
     from bench.config import compose
 
     config = compose(overrides)
-    report = _run(overrides)
+    report = _run(config)
     if not report.dry:
         _say_summary(config.results, report.run)
     _say_report(report, config.results)
@@ -321,11 +324,10 @@ def leaderboard_serve(folder: Path, out: Path, port: int) -> None:
         server.serve_forever()
 
 
-def _run(overrides: tuple[str, ...] | list[str]) -> RunReport:
-    from bench.config import compose
+def _run(config: RunConfig) -> RunReport:
     from bench.run import run as run_config
 
-    return run_config(compose(overrides))
+    return run_config(config)
 
 
 def _take_apart(site: Path) -> None:

@@ -25,7 +25,7 @@ from reports.results import file_name
 from reports.tables import Board
 
 _PACKAGES: Final = ("leaderboard", "reports", "ontology")
-_LIBRARIES: Final = ("polars", "numpy", "matplotlib", "jinja2", "markupsafe", "pydantic")
+_LIBRARIES: Final = ("polars", "numpy", "scipy", "matplotlib", "jinja2", "markupsafe", "pydantic")
 _SEEDS: Final = (1, 2)
 
 

@@ -1,11 +1,24 @@
-"""Intervals by resampling independent recordings, the classes held fixed."""
+"""Intervals by resampling independent recordings, the classes held fixed.
+
+They are expanded percentile intervals (Hesterberg 2015, doi:10.1080/00031305.2015.1089789). The bootstrap tells how
+figures spread about that of this sample, which of few recordings is too little: the deviation of a mean over its draws
+is sqrt((n - 1) / n) of the one that n recordings suggest, and that one is an estimate too. Student's t allows for both.
+An interval ends at the quantiles of the draws at which that of a normal figure would end where t says, with n the
+independent recordings: at the 0.1 % and the 99.9 % quantile of 5 recordings, at 0.9 % of 10, at 2.1 % of 50.
+
+No interval reaches beyond what was drawn, which leaves those of the fewest recordings too short. In simulations, those
+of means of normal scores hold the truth in about 50 % of samples of 2 recordings, 75 % of 3, 87 % of 4, 92 % of 5 and
+of 6, and 94 % of 10 and more (plain percentile intervals: 84 % of 5, 91 % of 10, 94 % of 50). Of skewed scores it is as
+much within 2 %; intervals of medians hold in 93 % of 5 and in 95 to 98 % of 6 and more.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -16,12 +29,12 @@ from reports.draws import Counts, Rows, aggregate
 DRAWS: Final = 2_000
 LEVEL: Final = 0.95
 FEW: Final = 6
-"""Below this many recordings an interval is shown with a warning: percentile intervals are then too short."""
+"""Below this many recordings an interval is shown with a warning: it is then too short more often than it says."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval, or the reason why there is none; ``note`` warns of one that is not to be leant on."""
+    """An expanded percentile interval, or why there is none; ``note`` warns of one that is not to be leant on."""
 
     low: float | None
     high: float | None
@@ -89,7 +102,7 @@ class Resampler:
         return int(self.incidence[np.unique(scenes)].any(axis=0).sum())
 
     def interval(self, values: Array, classes: Codes, scenes: Codes, rule: Aggregation) -> Interval:
-        """The 95 % percentile interval of the aggregate of ``values``, or why there is none."""
+        """The 95 % interval of the aggregate of ``values``, or why there is none."""
         return self.intervals([Rows(values, classes, scenes)], rule)[0]
 
     def intervals(self, sets: Sequence[Rows], rule: Aggregation) -> list[Interval]:
@@ -99,7 +112,7 @@ class Resampler:
         return [self.interval_of(drawn.get(number, np.empty(0)), one.scenes) for number, one in enumerate(sets)]
 
     def interval_of(self, figures: Array, scenes: Codes) -> Interval:
-        """The 95 % percentile interval of any figure, or why there is none.
+        """The 95 % interval of any figure, or why there is none.
 
         ``figures`` (draws,) are NaN where a draw leaves none; ``scenes`` are the columns of ``weights`` behind it.
         """
@@ -111,8 +124,25 @@ def _kept(recordings: tuple[tuple[str, ...], ...], names: tuple[str, ...]) -> Re
     return Resampler.of(recordings, names=names)
 
 
+def reach_of(recordings: int, tail: float) -> float:
+    """How far, in deviations over the draws, a mean of so many recordings lies beyond the truth with chance ``tail``.
+
+    sqrt(n / (n - 1)) times the quantile of Student's t of n - 1 degrees of freedom. ``recordings`` are two at least,
+    and ``tail`` is of one side (0..0.5).
+    """
+    from scipy.special import stdtrit  # takes long to import, which listings and help texts need not wait for
+
+    return -float(stdtrit(recordings - 1, tail)) * math.sqrt(recordings / (recordings - 1))
+
+
+@cache
+def _tail(recordings: int) -> float:
+    """The share of draws that lie beyond either end of an interval."""
+    return math.erfc(reach_of(recordings, (1 - LEVEL) / 2) / math.sqrt(2)) / 2
+
+
 def interval_of(figures: Array, recordings: int) -> Interval:
-    """The 95 % percentile interval of a figure that so many independent recordings stand behind, or why there is none.
+    """The 95 % interval of a figure that so many independent recordings stand behind, or why there is none.
 
     ``figures`` (draws,) are NaN where a draw leaves none.
     """
@@ -122,6 +152,7 @@ def interval_of(figures: Array, recordings: int) -> Interval:
     if len(defined) < 0.9 * len(figures):
         # Where many draws are empty, what is left no longer stands for the sampling distribution.
         return Interval(None, None, f"{recordings} recordings: too few for an interval that means much")
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    tail = _tail(recordings)
+    low, high = np.quantile(defined, [tail, 1 - tail])
     note = f"{recordings} recordings: too few to lean on the interval" if recordings < FEW else None
     return Interval(float(low), float(high), note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 from typing import Final, Literal
@@ -12,10 +12,9 @@ import numpy as np
 import polars as pl
 
 from reports import bootstrap
-from reports.aggregate import Array
 from reports.paired import Better, Comparison, comparison
 from reports.power import Superiority
-from reports.ranks import AllPairs, margin_of
+from reports.ranks import AllPairs, Drawn, margin_of
 from reports.sides import Sides
 from reports.tables import Board
 
@@ -150,13 +149,13 @@ def all_pairs(board: Board, *, column: str, better: Better, unit: str) -> Pairs:
 def _family(pairs: Sequence[Comparison], names: Sequence[str], sides: Sides, *, least: int) -> AllPairs:
     places = {name: place for place, name in enumerate(names)}
 
-    def drawn() -> Iterator[tuple[int, int, float, Array]]:
+    def drawn() -> Drawn:
         for own in pairs:
             if own.low is not None and own.recordings >= least:
-                difference, draws = sides.difference(sides.names.index(own.first), sides.names.index(own.second))
-                yield places[own.first], places[own.second], difference, draws
+                compared = sides.difference(sides.names.index(own.first), sides.names.index(own.second))
+                yield places[own.first], places[own.second], own.recordings, *compared
 
-    return AllPairs.of(len(names), drawn())
+    return AllPairs.of(len(names), drawn)
 
 
 def _judged(

@@ -1,15 +1,22 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
+from reports import bootstrap
 from reports.aggregate import AGGREGATIONS
-from reports.bootstrap import Resampler
+from reports.bootstrap import DRAWS, FEW, Resampler
 from reports.ranks import AllPairs
 
 MEAN = AGGREGATIONS["mean"]
+MANY = 1_000_000
+"""Recordings at which Student's t is the normal distribution."""
 
 
 def counts_of(songs: int, draws: int, names: tuple[str, ...]) -> np.ndarray:
@@ -74,17 +81,45 @@ def test_recordings_count_only_where_there_are_values() -> None:
     assert found.note == "one recording: no interval"
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
-    random = np.random.default_rng(7)
-    hits = 0
-    for trial in range(600):
-        values = random.normal(3.0, 1.0, 30)
-        resampler = Resampler.of([(str(n),) for n in range(30)], names=(str(trial),), draws=300)
-        found = resampler.interval(values, np.zeros(30, int), np.arange(30), MEAN)
+FIGURES = st.lists(st.floats(-100, 100), min_size=20, max_size=60).map(np.array)
+
+
+@given(figures=FIGURES, recordings=st.integers(2, 400))
+@settings(max_examples=40, deadline=None)
+def test_an_interval_ends_where_t_says_that_a_normal_figure_would(figures: np.ndarray, recordings: int) -> None:
+    t = stats.t.ppf(0.975, recordings - 1) * np.sqrt(recordings / (recordings - 1))
+    found = bootstrap.interval_of(figures, recordings)
+    assert (found.low, found.high) == pytest.approx(np.quantile(figures, [stats.norm.sf(t), stats.norm.cdf(t)]))
+
+
+@given(figures=FIGURES)
+@settings(max_examples=20, deadline=None)
+def test_of_the_same_draws_fewer_recordings_make_a_longer_interval(figures: np.ndarray) -> None:
+    found = [bootstrap.interval_of(figures, recordings) for recordings in (2, 3, 5, 6, 10, 20, 50, 1_000, MANY)]
+    for fewer, more in pairwise(found):
+        assert fewer.low <= more.low <= more.high <= fewer.high  # type: ignore[operator]
+    assert found[0].low == pytest.approx(figures.min())
+    assert (found[-1].low, found[-1].high) == pytest.approx(np.quantile(figures, [0.025, 0.975]), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("recordings", "least", "most"),
+    [
+        pytest.param(FEW - 1, 0.885, 0.96, id="too few to lean on"),
+        pytest.param(FEW, 0.9, 0.97, id="just enough"),
+        pytest.param(10, 0.925, 0.975, id="few"),
+        pytest.param(30, 0.925, 0.97, id="many"),
+    ],
+)  # plain percentile intervals hold in 84, 85, 90 and 93 %
+def test_intervals_hold_the_truth_about_as_often_as_they_say(recordings: int, least: float, most: float) -> None:
+    random, hits, trials = np.random.default_rng(7), 0, 1_500
+    for _ in range(trials):
+        drawn = random.integers(0, recordings, (DRAWS // 4, recordings))
+        found = bootstrap.interval_of(random.normal(3.0, 1.0, recordings)[drawn].mean(axis=1), recordings)
         assert found.low is not None
         assert found.high is not None
         hits += found.low <= 3.0 <= found.high
-    assert 0.90 <= hits / 600 <= 0.965
+    assert least <= hits / trials <= most
 
 
 def test_multiway_intervals_are_wider_than_pretending_that_pairs_are_independent() -> None:
@@ -110,8 +145,8 @@ def test_forty_scenes_and_twelve_separators_take_well_under_a_second_each() -> N
 
 def rank_intervals(values: np.ndarray, draws: np.ndarray, *, higher_is_better: bool) -> list[tuple[int, int]]:
     places = range(len(values))
-    drawn = ((i, j, values[i] - values[j], draws[i] - draws[j]) for i in places for j in places if i < j)
-    pairs = AllPairs.of(len(values), drawn)
+    drawn = [(i, j, MANY, values[i] - values[j], draws[i] - draws[j]) for i in places for j in places if i < j]
+    pairs = AllPairs.of(len(values), lambda: drawn)
     return pairs.rank_intervals(places, higher_is_better=higher_is_better, margin=0.1)
 
 

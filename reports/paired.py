@@ -89,11 +89,11 @@ def comparison(sides: Sides, first: str, second: str, *, column: str, better: Be
     The difference is that of the column's own figures, medians and means over classes included, and its interval that
     of the bootstrap draws that all pairs of the board share. The standard deviation over these draws times
     n / sqrt(n - 1), with n recordings, is the deviation on one recording: exactly for a mean, else to first order.
-    :func:`reports.power.recordings_needed` turns it into a number by the normal approximation, which may fall short
-    for medians over few recordings. This assumes that further recordings are like these, with as many scenes and
-    classes to each, and that the difference that was found is the true one: the number is as uncertain as the
-    difference, which the ends of its interval show (Hoenig and Heisey 2001, doi:10.1198/000313001300339897). It is of
-    these two alone: ranks, which hold for all pairs at once, ask for more.
+    :func:`reports.power.recordings_needed` turns it into a number, which may be too small for medians over few
+    recordings. This assumes that further recordings are like these, with as many scenes and classes to each, and that
+    the difference that was found is the true one: the number is as uncertain as the difference, which the ends of its
+    interval show (Hoenig and Heisey 2001, doi:10.1198/000313001300339897). It is of these two alone: ranks, which hold
+    for all pairs at once, ask for more.
 
     A recording's own difference, of which the superiority speaks, is that of the means over the pairs of scene and
     target that it is in. Where a scene has several recordings, as many of them count as one for the interval of the

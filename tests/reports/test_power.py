@@ -1,58 +1,41 @@
-"""Power and effect size against closed forms of the normal case and against plain simulation."""
+"""Power and effect size against the noncentral t distribution and against plain simulation."""
 
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from reports.bootstrap import FEW
-from reports.power import POWER, power_of, recordings_needed, superiority
+from reports.power import POWER, recordings_needed, superiority
 
 SPREADS = st.floats(0.1, 50)
 GAINS = st.floats(0.01, 50)
 
 
-def fewest(difference: float, deviation: float) -> int:
-    """By counting up: the definition itself, with the cumulative normal through the error function."""
-
-    def cdf(place: float) -> float:
-        return math.erfc(-place / math.sqrt(2)) / 2
-
-    count = FEW
-    while True:
-        shift = difference * math.sqrt(count) / deviation
-        if cdf(shift - 1.959963984540054) + cdf(-shift - 1.959963984540054) >= 0.8:
-            return count
-        count += 1
+def chance(count: int, effect: float) -> float:
+    """That the interval of t leaves out zero, of so many normal recordings."""
+    critical, shift = stats.t.ppf(0.975, count - 1), effect * math.sqrt(count)
+    return float(stats.nct.sf(critical, count - 1, shift) + stats.nct.cdf(-critical, count - 1, shift))
 
 
-@pytest.mark.parametrize(
-    ("share", "wanted"), [(0.2, 197), (0.5, 32), (0.8, 13)]
-)  # (1.95996 + 0.84162)² / share², rounded up: small, medium and large effects
-def test_the_textbook_numbers_of_the_normal_case(share: float, wanted: int) -> None:
+@pytest.mark.parametrize(("share", "wanted"), [(0.2, 199), (0.5, 34), (0.8, 15)])  # small, medium and large effects
+def test_the_textbook_numbers_of_a_paired_t_test(share: float, wanted: int) -> None:
     assert recordings_needed(share, 1.0) == wanted
     assert recordings_needed(-share * 3, 3.0) == wanted
 
 
-@given(difference=st.floats(0.3, 20), deviation=st.floats(0.1, 10))
-@settings(max_examples=40, deadline=None)
-def test_the_number_is_the_least_that_counting_up_finds(difference: float, deviation: float) -> None:
-    assume(deviation / difference < 10)
-    assert recordings_needed(difference, deviation) == fewest(difference, deviation)
-
-
-@given(difference=GAINS, deviation=SPREADS)
+@given(effect=st.floats(0.1, 2))
 @settings(max_examples=60, deadline=None)
-def test_the_number_has_the_power_and_one_less_has_not(difference: float, deviation: float) -> None:
-    count = recordings_needed(difference, deviation)
+def test_the_number_is_the_least_with_the_power_or_one_less(effect: float) -> None:
+    count = recordings_needed(effect, 1.0)
     assert count is not None
-    assert power_of(count, difference, deviation) >= POWER
-    assert count == FEW or power_of(count - 1, difference, deviation) < POWER
+    assert chance(count + 1, effect) >= POWER
+    assert count == FEW or chance(count - 1, effect) < POWER
 
 
 @given(difference=GAINS, deviation=SPREADS, factor=st.floats(1, 5))
@@ -79,17 +62,12 @@ def test_no_number_tells_equals_apart_and_intervals_of_very_few_are_never_leaned
     assert recordings_needed(100.0, 0.1) == FEW
 
 
-def test_without_a_difference_the_interval_leaves_out_zero_as_often_as_its_level_says() -> None:
-    assert power_of(30, 0.0, 1.0) == pytest.approx(0.05)
-    assert power_of(30, 0.0, 1.0, level=0.9) == pytest.approx(0.1)
-
-
 def test_simulated_recordings_reach_the_power_that_was_asked_for() -> None:
     difference, deviation = 0.7, 2.0
     count = recordings_needed(difference, deviation)
-    assert count == 65
+    assert count == 66
     draws = np.random.default_rng(0).normal(difference, deviation, (4000, count))
-    reach = NormalDist().inv_cdf(0.975) * draws.std(axis=1, ddof=1) / math.sqrt(count)
+    reach = stats.t.ppf(0.975, count - 1) * draws.std(axis=1, ddof=1) / math.sqrt(count)
     assert np.mean(np.abs(draws.mean(axis=1)) > reach) == pytest.approx(POWER, abs=0.025)
 
 
@@ -97,10 +75,6 @@ def test_simulated_recordings_reach_the_power_that_was_asked_for() -> None:
 def test_figures_that_mean_nothing_are_refused(figures: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="finite, and the second not negative"):
         recordings_needed(*figures)
-    with pytest.raises(ValueError, match="at least one"):
-        power_of(0, 1.0, 1.0)
-    with pytest.raises(ValueError, match="is wanted"):
-        recordings_needed(1.0, 1.0, power=0.01)
 
 
 def test_the_share_counts_ties_half() -> None:

@@ -346,9 +346,11 @@ def _take_apart(site: Path) -> None:
 
 
 def _build(folder: Path, out: Path, run_name: str | None = None, base_url: str | None = None) -> Path:
+    from bench.progress import spinner
     from leaderboard import build
 
-    return build(folder, out, run=run_name, base_url=base_url)
+    with spinner("leaderboard") as tell:
+        return build(folder, out, run=run_name, base_url=base_url, progress=tell)
 
 
 def _say_json(folder: Path, run_name: str | None) -> None:

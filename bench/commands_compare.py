@@ -53,10 +53,12 @@ and gone cells are named, and are no regression.
 @click.option("--json", "as_json", is_flag=True, help="All of it as JSON.")
 def compare(base: str, head: str, folder: Path, metrics: tuple[str, ...], tolerance: float, as_json: bool) -> None:
     """Say what is worse in HEAD than in BASE."""
+    from bench.progress import spinner
     from reports.compare import compare as compare_states
     from reports.compare_text import comparison_text
 
-    found = compare_states(_state(base, folder), _state(head, folder), metrics=metrics, tolerance=tolerance)
+    with spinner("comparing"):
+        found = compare_states(_state(base, folder), _state(head, folder), metrics=metrics, tolerance=tolerance)
     if as_json:
         click.echo(json.dumps(found.described(), indent=1, ensure_ascii=False, allow_nan=False))
     else:

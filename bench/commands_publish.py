@@ -41,9 +41,11 @@ def validate(folder: Path, against: Path | None, as_json: bool) -> None:
 
     Nothing in it is executed. Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage.
     """
+    from bench.progress import spinner
     from reports.validation import validate as validate_folder
 
-    report = validate_folder(folder, against=against, tolerance=TOLERANCE)
+    with spinner("validating"):
+        report = validate_folder(folder, against=against, tolerance=TOLERANCE)
     if as_json:
         click.echo(json.dumps({"valid": not report.findings, **asdict(report)}, indent=1, ensure_ascii=False))
     else:

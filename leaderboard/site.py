@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,7 @@ def build(
     run: str | None = None,
     title: str = "stemtree leaderboard",
     base_url: str | None = None,
+    progress: Callable[[str], object] | None = None,
 ) -> Path:
     """Build the site of a results folder in ``out`` and return the path of its ``index.html``.
 
@@ -47,12 +49,15 @@ def build(
         run: show this run alone; else the newest result of every separator and scene over all runs.
         title: heading of the site.
         base_url: where the site will be published; the feed's addresses are then absolute.
+        progress: told in words how far it is.
 
     Raises:
         ResultsError: the results cannot be read, or there is no such run.
         SiteError: ``out`` holds files that are no site.
     """
+    tell = progress or (lambda message: None)
     folder = SiteFolder(out)
+    tell("reading the results")
     site = read(Results(results), run=run, title=title)
     fingerprints = Fingerprints(site, base_url=base_url)
     kept.recall(site, folder.folder, fingerprints)
@@ -61,8 +66,10 @@ def build(
     wanted = [(page, made_of) for page, made_of in every if not folder.keeps(page.path, made_of)]
     for page, _ in wanted:
         if page.begin:
+            tell(f"figures of {page.path}")
             page.begin()
-    for page, made_of in sorted(wanted, key=lambda one: one[0].begin is not None):
+    for number, (page, made_of) in enumerate(sorted(wanted, key=lambda one: one[0].begin is not None), 1):
+        tell(f"{number:,} of {len(wanted):,} files, {page.path}")
         folder.add(page.path, page.content(), made_of=made_of)
     for file in sorted(resources.files("leaderboard").joinpath("static", "site").iterdir(), key=lambda file: file.name):
         folder.add(f"static/{file.name}", file.read_bytes())

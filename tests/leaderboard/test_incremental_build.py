@@ -256,3 +256,14 @@ def test_forged_history_is_not_shown(nights: Nights, tmp_path: Path) -> None:
     nights.write(3, {"mixture": System(0.0, family="baseline"), "a": System(1.0, "3")})
     build(nights.results.folder, site)
     assert shown(site) == shown(build(nights.results.folder, tmp_path / "fresh").parent)
+
+
+def test_a_build_says_how_far_it_is_and_counts_what_it_makes_alone(results: Path, tmp_path: Path) -> None:
+    first, again = list[str](), list[str]()
+    build(results, tmp_path / "site", progress=first.append)
+    build(results, tmp_path / "site", progress=again.append)
+    assert first[0] == "reading the results"
+    counts = [[int(part.split()[0].replace(",", "")) for part in message.split(" of ")[:2]]
+              for message in first if message[0].isdigit()]  # fmt: skip
+    assert [made for made, _ in counts] == list(range(1, counts[0][1] + 1))
+    assert len(again) < len(first) / 2

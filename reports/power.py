@@ -48,7 +48,7 @@ def recordings_needed(difference: float, deviation: float) -> int | None:
     return max(FEW, math.ceil(((ends + chance) * deviation / difference) ** 2 + ends**2 / 2))
 
 
-def superiority(differences: Array, *, units: int, level: float = LEVEL) -> Superiority:
+def superiority(differences: Array, *, units: int) -> Superiority:
     """Share of ``differences`` (recordings,) above zero, ties counted half, with the interval of Wilson.
 
     This is the probability of superiority for paired observations (Grissom and Kim 2012, Effect Sizes for Research,
@@ -58,7 +58,6 @@ def superiority(differences: Array, *, units: int, level: float = LEVEL) -> Supe
     Args:
         differences: one per recording, greater where the first is better.
         units: how many of the recordings count as independent.
-        level: of the interval.
 
     Raises:
         ValueError: there are no recordings, or not 1 <= ``units`` <= recordings.
@@ -67,7 +66,7 @@ def superiority(differences: Array, *, units: int, level: float = LEVEL) -> Supe
         raise ValueError(f"{units} units of {len(differences)} recordings")
     tied = np.abs(differences) <= _ROUNDING
     share = float(np.mean(np.where(tied, 0.5, differences > 0)))
-    square = _NORMAL.inv_cdf((1 + level) / 2) ** 2
+    square = _NORMAL.inv_cdf((1 + LEVEL) / 2) ** 2
     middle = (share + square / (2 * units)) / (1 + square / units)
     reach = math.sqrt(square * (share * (1 - share) / units + square / (4 * units**2))) / (1 + square / units)
     return Superiority(share, max(0.0, middle - reach), min(1.0, middle + reach), len(differences))

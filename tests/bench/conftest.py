@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,6 +25,18 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"{', '.join(absent)} not installed: {INSTALL}")
     named = os.environ.get("STEMTREE_TEST_MINI")
     return embedded.make(Path(named) if named else tmp_path_factory.getbasetemp() / "mini")
+
+
+@pytest.fixture(scope="session")
+def perf_modules() -> Callable[..., SimpleNamespace]:
+    """Gives modules of ``tests.perf`` by name, imported from the root as ``python -m`` does."""
+
+    def modules(*names: str) -> SimpleNamespace:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(str(Path(__file__).parents[2]))
+            return SimpleNamespace(**{name: importlib.import_module(f"tests.perf.{name}") for name in names})
+
+    return modules
 
 
 @pytest.fixture(autouse=True)

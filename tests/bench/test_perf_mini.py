@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 
 from ontology import Ontology
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
-def perf() -> Iterator[SimpleNamespace]:
-    """``tests.perf``, which is imported from the root as ``python -m`` does."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT))
-        from tests.perf import contestants, measure, mini
-
-        yield SimpleNamespace(contestants=contestants, measure=measure, mini=mini)
+def perf(perf_modules: Callable[..., SimpleNamespace]) -> SimpleNamespace:
+    return perf_modules("contestants", "measure", "mini")
 
 
 def test_a_row_has_medians_and_the_real_time_factor(perf: SimpleNamespace) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -11,30 +10,23 @@ import torch
 
 from separators.uss.model import ResUNet30
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
-def perf() -> Iterator[SimpleNamespace]:
-    """``tests.perf``, which is imported from the root as ``python -m`` does."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT))
-        from tests.perf import uss, uss_reference, uss_scene
-
-        yield SimpleNamespace(uss=uss, reference=uss_reference, scene=uss_scene)
+def perf(perf_modules: Callable[..., SimpleNamespace]) -> SimpleNamespace:
+    return perf_modules("uss", "uss_reference", "uss_scene")
 
 
 def test_the_scene_has_the_classes_and_the_work_that_it_says(perf: SimpleNamespace) -> None:
-    class_of, segment_of, conditions, asked = perf.scene.jobs(5)
+    class_of, segment_of, conditions, asked = perf.uss_scene.jobs(5)
     assert asked == 7 + 41 + 251
     assert len(class_of) == 28 + 103 + 201
     assert len(class_of.unique()) == 6 + 24 + 48
-    assert (conditions.amax(dim=1) >= perf.scene.THRESHOLD).all()
+    assert (conditions.amax(dim=1) >= perf.uss_scene.THRESHOLD).all()
     assert torch.stack((class_of, segment_of)).unique(dim=1).shape[1] == len(class_of)
 
 
 def test_asking_for_more_classes_that_are_not_active_adds_no_work(perf: SimpleNamespace) -> None:
-    few, many = (perf.scene.jobs(3, active=4, asked=asked) for asked in (4, 299))
+    few, many = (perf.uss_scene.jobs(3, active=4, asked=asked) for asked in (4, 299))
     assert (few[3], many[3]) == (4, 4 + 299 - 78)
     assert torch.equal(few[2], many[2])
 
@@ -43,7 +35,7 @@ def test_the_public_way_of_working_gives_the_plain_models_estimates(perf: Simple
     torch.manual_seed(0)
     model = ResUNet30(5, channels=(2, 2, 3, 4, 5, 6, 7), window=256, hop=80).eval()
     heard: list[int] = []
-    reference = perf.reference.Reference(model, lambda batch: heard.append(len(batch)))
+    reference = perf.uss_reference.Reference(model, lambda batch: heard.append(len(batch)))
     waveforms, conditions = 0.1 * torch.randn(10, 2_400), torch.rand(10, 5)
     found = reference.separate(waveforms, conditions)
     assert heard == [8, 2]

@@ -46,6 +46,11 @@ class Query:
     """One question to a separator: a target, and what the separator said it ``needs`` to find it.
 
     All signals are float32 ``(channels, samples)`` at the separator's own rate and channel layout.
+
+    Where the classes are given, the harness fills in ``examples``, or the ``condition`` that :meth:`Separator.encode`
+    makes of them, and ``reference``; in blind scenes ``spans``, ``instance`` and ``reference``; where a recording is
+    analysed, ``spans``. The rest is for callers of :func:`separators.adapt.extract`: a separator that needs it fails in
+    a run, and says what it lacks.
     """
 
     target: Target

@@ -183,6 +183,7 @@ def _say(tree: SceneTree) -> None:
     from rich.text import Text
 
     from leaderboard import numbers
+    from leaderboard.scene_page import STATUSES
     from ontology.forest import forest
 
     console = Console(file=sys.stdout, width=text_width(in_log=_LOG_WIDTH), highlight=False)
@@ -208,7 +209,7 @@ def _say(tree: SceneTree) -> None:
         click.echo(f"note: {note}", err=True)
     counts = [
         f"{count} {words}"
-        for status, words in (("extracted", "extracted"), ("detected", "not extracted"), ("failed", "failed"))
+        for status, words in STATUSES.items()
         if (count := sum(entry.status == status for entry in tree.classes))
     ]
     click.echo(f"{numbers.count(len(tree.classes), 'class', 'classes')}: {', '.join(counts) or 'nothing was heard'}")

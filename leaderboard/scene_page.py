@@ -20,6 +20,8 @@ from leaderboard.scene_media import BUDGET, Media, embedded_svg, gather
 from ontology.forest import Place, forest
 
 PAGE: Final = "index.html"
+STATUSES: Final = {"extracted": "extracted", "detected": "not extracted", "failed": "failed"}
+"""What becomes of a class, and the words for it."""
 _TICK_HZ: Final = (0, 1000, 2000, 4000, 8000)
 
 
@@ -81,8 +83,8 @@ def build_scene_page(
         scene=scene,
         recording=recording,
         rows=_rows(scene),
-        counts={status: sum(entry["status"] == status for entry in entries) for status in _STATUSES},
-        statuses=_STATUSES,
+        counts={status: sum(entry["status"] == status for entry in entries) for status in STATUSES},
+        statuses=STATUSES,
         listened=any(entry["activity"] for entry in entries),
         media=media,
         levels=_levels(scene),
@@ -103,9 +105,6 @@ def build_scene_page(
     partial.write_text(html, encoding="utf-8", errors="replace")
     partial.replace(page)
     return page
-
-
-_STATUSES: Final = {"extracted": "extracted", "detected": "not extracted", "failed": "failed"}
 
 
 def _rows(scene: Mapping[str, Any]) -> tuple[Row, ...]:

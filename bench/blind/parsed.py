@@ -29,9 +29,7 @@ class ParsedScene(Analysed):
     def __init__(self, parser: Parser, audio: SceneAudio, settings: AnalysisSettings, context: Context) -> None:
         self._settings = settings
         onto = Ontology.audioset()
-        able = [
-            node for node in onto if refusal(target_of(node), classes=parser.classes, labels=()) is None
-        ]  # fmt: skip
+        able = [node for node in onto if refusal(target_of(node), classes=parser.classes, labels=()) is None]
         self._known = {node.mid for one in able for node in onto.ancestors(one, include_self=True)}
         vocabulary = tuple(target_of(node) for node in able)
         seed_everything(context.seed)

@@ -11,6 +11,7 @@ import polars as pl
 from leaderboard import rankings
 from leaderboard.blind_board import unheard_words
 from leaderboard.context import Site
+from leaderboard.order import in_order
 from ontology import Node
 from reports.blind_classes import DETECTED, SEPARATED, BlindClasses
 from reports.blocks import FIGURES
@@ -62,7 +63,7 @@ def blind_section(site: Site, board: Board, classes: BlindClasses, node: Node) -
     known = set(board.covered)
     return BlindSection(
         board=board,
-        scenes=classes.scenes[node.mid],
+        scenes=tuple(in_order(classes.scenes[node.mid])),
         metric=entry,
         metric_href=site.metric_href(SEPARATED),
         heads=tuple(DETECTED.values()),

@@ -12,6 +12,7 @@ import polars as pl
 
 from leaderboard import numbers
 from leaderboard.context import Site
+from leaderboard.order import in_order
 from leaderboard.statuses import status_words
 from reports.figures import KINDS, Kind
 from reports.tables import Board
@@ -177,7 +178,7 @@ def _grouped(site: Site, board: Board, state: str) -> dict[str, list[Group]]:
         .agg(
             pairs=pl.struct("scene", "index").n_unique(),
             targets=pl.col("target").unique().sort(),
-            scenes=pl.col("scene").unique().sort(),
+            scenes=pl.col("scene").unique(),
             metrics=pl.col("metric").unique().sort(),
             traceback=pl.col("traceback").sort_by("scene").drop_nulls().first(),
         )
@@ -186,7 +187,7 @@ def _grouped(site: Site, board: Board, state: str) -> dict[str, list[Group]]:
     everything = set(board.outcomes["metric"].unique())
     found: dict[str, list[Group]] = {}
     for row in groups.iter_rows(named=True):
-        scenes = tuple((scene, site.scene_href(board, scene)) for scene in row["scenes"])
+        scenes = tuple((scene, site.scene_href(board, scene)) for scene in in_order(row["scenes"]))
         group = Group(
             status=row["status"],
             reason=row["reason"].strip().partition("\n")[0],

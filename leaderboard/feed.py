@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urljoin
 from xml.etree import ElementTree
 
+from leaderboard.order import in_order
 from leaderboard.story import Told, urn_of
 from reports.event import EventKind
 from reports.results import ResultsError
@@ -64,7 +65,7 @@ def _sentences(one: Told) -> list[str]:
     said.append(f"Run {event.run}" + (f", the run before it {event.former}." if event.former else "."))
     said += [f"{remark[0].upper()}{remark[1:]}." for remark in one.remarks]
     if event.scenes:
-        said.append(f"Scenes: {', '.join(event.scenes[:6])}{' and others' if len(event.scenes) > 6 else ''}.")
+        said.append(f"Scenes: {', '.join(in_order(event.scenes)[:6])}{' and others' if len(event.scenes) > 6 else ''}.")
     if event.causes:
         said.append(f"What changed: {'; '.join(event.causes)}.")
     return said

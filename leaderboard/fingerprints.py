@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 
 from leaderboard.context import Site
+from leaderboard.order import with_neighbours
 from leaderboard.page import Page
 from reports.results import file_name
 from reports.tables import Board
@@ -89,11 +90,9 @@ def by_scene(board: Board) -> dict[str, str]:
         hashes = pl.DataFrame(_rows(frame)).with_columns(scene=frame["scene"])
         for (scene,), part in hashes.partition_by("scene", include_key=False, as_dict=True).items():
             found.setdefault(str(scene), []).append(part.to_numpy().tobytes())
-    scenes = list(board.scenes["scene"])
-    around = zip([None, *scenes], scenes, [*scenes[1:], None], strict=False)
     return {
         scene: digest(_json([former, following, board.entry.metrics]), *found[scene])
-        for former, scene, following in around
+        for former, scene, following in with_neighbours(board.scenes["scene"])
     }
 
 

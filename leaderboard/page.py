@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from leaderboard import numbers, rankings
 from leaderboard.context import Site, dataset_title, metric_anchor
+from leaderboard.order import in_order
 from leaderboard.statuses import status_words
 from reports.tables import Board
 
@@ -69,6 +70,7 @@ class Studio:
             flatten=flatten,
         )
         self.environment.filters["web"] = web_address
+        self.environment.filters["in_order"] = in_order
 
     def page(
         self,

@@ -18,6 +18,7 @@ from leaderboard.class_figures import Atlas, Scored, class_slug
 from leaderboard.context import Column
 from leaderboard.figures.failures import failures, label
 from leaderboard.icicle import WIDTH, Tile, tiles
+from leaderboard.order import in_order
 from leaderboard.page import Page, Studio
 from ontology import Node
 from ontology.forest import Place, forest
@@ -198,7 +199,7 @@ def _section(atlas: Atlas, board: Board, node: Node) -> dict[str, Any]:
         columns.append(replace(compared, id="below", title=title))
         figures += atlas.figures(board, compared.id, {"below": below})
     labels = scores.labels(below)
-    scenes = [str(board.scenes["scene"][int(place)]) for place in scores.scenes(own or below)]
+    scenes = in_order(board.scenes["scene"][scores.scenes(own or below)])
     return {
         "board": board,
         "own": scores.labels(own),

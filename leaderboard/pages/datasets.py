@@ -15,6 +15,7 @@ from leaderboard.class_figures import class_hrefs
 from leaderboard.context import Site, count_left_out
 from leaderboard.downloads import FORMATS, LINKED, Format, sheet_of
 from leaderboard.figures import KINDS, Plate, View, plates_of, shown_kinds
+from leaderboard.order import in_order
 from leaderboard.page import Page, Studio
 from leaderboard.paths import slug
 from reports.aggregate import parse_column
@@ -129,8 +130,6 @@ def _scene_list(board: Board) -> list[dict[str, Any]]:
     )
     left_out = board.left_out.group_by("scene").agg(left_out=pl.len())
     listed = board.scenes.join(counts, on="scene", how="left").join(left_out, on="scene", how="left")
-    return (
-        listed.with_columns(pl.col("measured", "failures", "skips", "not_run", "left_out").fill_null(0))
-        .sort("scene")
-        .to_dicts()
-    )
+    counted = listed.with_columns(pl.col("measured", "failures", "skips", "not_run", "left_out").fill_null(0))
+    by_name = {row["scene"]: row for row in counted.iter_rows(named=True)}
+    return [by_name[name] for name in in_order(by_name)]

@@ -13,6 +13,7 @@ from leaderboard.class_figures import class_hrefs
 from leaderboard.fingerprints import by_scene, digest
 from leaderboard.listening import Heard, heard, listening
 from leaderboard.listening_files import listening_files
+from leaderboard.order import with_neighbours
 from leaderboard.page import Page, Studio
 from reports.tables import Board
 
@@ -29,16 +30,15 @@ def pages(studio: Studio) -> Iterator[Page]:
 
 def _of_board(studio: Studio, board: Board) -> Iterator[Page]:
     site, tables, hashes = studio.site, details.SceneTables(studio.site, board), by_scene(board)
-    scenes, classes = board.scenes.to_dicts(), class_hrefs(board)
-    names = [scene["scene"] for scene in scenes]
+    scenes, classes = {scene["scene"]: scene for scene in board.scenes.iter_rows(named=True)}, class_hrefs(board)
 
     @cache
     def heads() -> dict[str, Markup]:
         macros: Any = studio.environment.get_template("macros.html").module
         return {name: macros.name(person, _ROOT, None, "reference") for name, person in tables.people.items()}
 
-    around = zip([None, *names], scenes, [*names[1:], None], strict=False)
-    for former, scene, following in around:
+    for former, name, following in with_neighbours(scenes):
+        scene = scenes[name]
 
         def values(
             former: str | None = former, scene: dict[str, Any] = scene, following: str | None = following

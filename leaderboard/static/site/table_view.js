@@ -145,6 +145,9 @@ function shownText(cell) {
 
 const ASIDES = ".remark, .said, .unseen, .interval, .family, .tag, .missing, .words, .unit, .sort, .mark, svg";
 
+/** Scene 2 comes before scene 10, as in the tables. */
+const TEXT = new Intl.Collator(undefined, { numeric: true });
+
 function compare(a, b) {
-  return typeof a === "string" ? a.localeCompare(b) : a - b;
+  return typeof a === "string" ? TEXT.compare(a, b) : a - b;
 }

@@ -9,7 +9,7 @@ independent recordings: at the 0.1 % and the 99.9 % quantile of 5 recordings, at
 No interval reaches beyond what was drawn, which leaves those of the fewest recordings too short. In simulations, those
 of means of normal scores hold the truth in about 50 % of samples of 2 recordings, 75 % of 3, 87 % of 4, 92 % of 5 and
 of 6, and 94 % of 10 and more (plain percentile intervals: 84 % of 5, 91 % of 10, 94 % of 50). Of skewed scores it is as
-much within 2 %; intervals of medians hold in 93 % of 5 and in 95 to 98 % of 6 and more.
+much within 2 %; intervals of medians hold in 93 % of 5 and in 94 to 98 % of 6 and more.
 """
 
 from __future__ import annotations

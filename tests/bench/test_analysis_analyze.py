@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from analysis_kit import ONTO, echo, noise, separator
 
 RATE = 8000
-SPEECH, MUSIC, GUITAR = (ONTO[name].mid for name in ("Speech", "Music", "Guitar"))
+SPEECH, GUITAR = (ONTO[name].mid for name in ("Speech", "Guitar"))
 ANNOTATION = Annotation((Event(SPEECH, 0.0, 3.0), Event(GUITAR, 2.0, 6.0)))
 HALF = separator(lambda mixture, queries: 0.5 * echo(mixture, queries), name="half")
 

@@ -77,10 +77,7 @@ def open_page(browser: Browser, site: Path) -> Iterator[Callable[..., Page]]:
         page.on("console", lambda said: said.type in ("error", "warning") and wrong.append(f"{page.url}: {said.text}"))
         page.on("requestfailed", lambda request: wrong.append(f"{page.url}: {request.url} is not there"))
         page.on("dialog", lambda dialog: (wrong.append(f"{page.url}: {dialog.message}"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda sent: sent.url.startswith(("file:", "blob:", "data:")) or wrong.append(f"sent: {sent.url}"),
-        )
+        page.on("request", lambda sent: sent.url.startswith(LOCAL) or wrong.append(f"sent: {sent.url}"))
         page.goto(f"{site.as_uri()}/{address}")
         return page
 
@@ -107,10 +104,6 @@ def axe() -> str:
     if package is None or package.origin is None:
         pytest.skip("axe-core is not installed: pip install '.[dev]'")
     return (Path(package.origin).parent / "axe.min.js").read_text(encoding="utf-8")
-
-
-REPEATED = {"exclude": [["tbody tr:nth-of-type(n+9)"]]}
-"""Rows of the same markup as those before them, which cost time alone."""
 
 
 def findings(page: Page, axe: str, options: dict[str, Any]) -> list[str]:

@@ -27,7 +27,6 @@ ONTO = Ontology.audioset()
 KNOWN = ("Dog", "Cat", "Rain", "Piano", "Guitar", "Drum kit", "Speech", "Helicopter")
 """What the small tagger knows here; of animals, the separator was trained on dogs alone."""
 TRAINED = tuple(name for name in KNOWN if name != "Cat")
-SMALL = (8, 8, 16, 32, 64, 96, 96)
 SLOW = {"hour", "memory", "determinism", "spawn", "rate"}
 """Checks that take seconds or start processes of their own."""
 

@@ -116,7 +116,7 @@ class AudioSet(Dataset):
         try:
             yield from pair_problems(found) if found.is_dir() else self._clip_problems(found)
         except DatasetError as error:
-            yield Problem(found, str(error).removeprefix(f"{found}: "), self.info.how_to_get)
+            yield self.unreadable(found, error)
 
     def _found(self) -> Path:
         """The folder of pairs, or the segment list of raw clips."""

@@ -98,6 +98,10 @@ class Dataset(ABC):
     def verify(self) -> Iterator[Problem]:
         """Everything that is missing or broken, file by file; decodes the audio."""
 
+    def unreadable(self, path: Path, error: DatasetError) -> Problem:
+        """That the split cannot be read at all, as a finding on ``path``, with which the error's message may begin."""
+        return Problem(path, str(error).removeprefix(f"{path}: "), self.info.how_to_get)
+
     def examples(self, target: Target, *, whole: bool = False) -> Iterator[Signal]:
         """Clips of ``target`` alone, from :attr:`example_splits` other than the scored one; none where absent.
 

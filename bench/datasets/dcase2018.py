@@ -93,7 +93,7 @@ class Dcase2018(Dataset):
         try:
             clips = self._clips()
         except DatasetError as error:
-            yield Problem(self._table, str(error).removeprefix(f"{self._table}: "), self.info.how_to_get)
+            yield self.unreadable(self._table, error)
             return
         remedy = f"take it from FSDKaggle2018.audio_{self.split}.zip anew"
         for clip in clips:

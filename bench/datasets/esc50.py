@@ -81,7 +81,7 @@ class Esc50(Dataset):
         try:
             clips = self._clips()
         except DatasetError as error:
-            yield Problem(self._table, str(error).removeprefix(f"{self._table}: "), self.info.how_to_get)
+            yield self.unreadable(self._table, error)
             return
         for clip in clips:
             path = self._path(clip)

@@ -108,7 +108,7 @@ class VoicebankDemand(Dataset):
         try:
             utterances = self._utterances()
         except DatasetError as error:
-            yield Problem(self.root, str(error).removeprefix(f"{self.root}: "), self.info.how_to_get)
+            yield self.unreadable(self.root, error)
             return
         for utterance in utterances:
             clean, noisy = self._paths(utterance)

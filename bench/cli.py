@@ -31,9 +31,11 @@ from bench.run_help import RUN_HELP
 from bench.user_input import (
     DATASET_OPTION,
     DEFAULT_RESULTS,
+    INTERRUPTED,
     RESULTS_OPTION,
     RUN_OPTION,
     SHOWN,
+    TERMINATED,
     UserError,
     dataset_options,
     text_width,
@@ -47,8 +49,6 @@ DEFAULT_SITE: Final = Path("stemtree-out/site")
 DEMO_SONG: Final = "Night Bus - Count the Streetlights"
 DEMO_EXCERPTS: Final = ("excerpts.scenes=1", "excerpts.separators=[irm,hpss,repet,repet-sim,ft2d,nmf,mini-uss]")
 """What is worth hearing: the site stays small."""
-INTERRUPTED: Final = 130
-TERMINATED: Final = 143
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from bench.user_input import INTERRUPTED
+
 if TYPE_CHECKING:
     from bench.training.report import RunReport
-
-INTERRUPTED: Final = 130
 
 TRAIN_HELP: Final = """Train FAMILY (uss, tagger) on weakly labelled clips; OVERRIDES are NAME=VALUE in Hydra's grammar.
 

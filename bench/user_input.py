@@ -9,6 +9,9 @@ from typing import Any, Final
 
 import click
 
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+"""Exit status after SIGINT and SIGTERM: 128 and the number of the signal, as shells have it."""
 DEFAULT_RESULTS: Final = Path("stemtree-out/results")
 _LOG_WIDTH: Final = 160
 SHOWN: Final = 20

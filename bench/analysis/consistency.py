@@ -12,6 +12,7 @@ from ontology import Node, Ontology
 from separators.stft import STFT, oracle_stft
 
 _SMOOTHED_FRAMES = 5
+"""Frames that an energy is the mean of, so that shares do not flutter."""
 
 
 def partition_of(heard: Heard, settings: AnalysisSettings) -> tuple[Node, ...]:

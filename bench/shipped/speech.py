@@ -27,6 +27,7 @@ NOISY: Final = "mixture"
 METRICS: Final = ("ssnr@1", "si_sdri@1", "sdri@1", "sdrg@1")
 _SPEECH: Final = "/m/09x0r"
 _SOUNDS: Final = 0.5
+"""Probability from which a class counts as heard."""
 
 
 def speech(root: Path, models: Models) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from separators.adapt import extract
 from separators.base import Context, Query, Separator
 
 _OVERLAP_SECONDS: Final = 0.5
+"""By which segments are cross-faded on either side."""
 
 
 class _Asked(Separator):

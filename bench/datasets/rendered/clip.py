@@ -15,11 +15,15 @@ SAMPLE_RATE = 32_000
 """Of every clip, in Hz: that of the taggers that are trained on them."""
 
 _DRY_SHARE = 0.3
+"""Of clips without a room."""
 _WET = (0.05, 0.6)
 _ROOM_SECONDS = (0.2, 1.2)
+"""Gain of the echo, and the time in which it falls by 60 dB."""
 _TILT_DB = 6.0
 _CENTS = 40.0
+"""At most, up or down."""
 _PEAK_DB = (-18.0, -2.0)
+"""Of full scale."""
 
 
 @dataclass(frozen=True)

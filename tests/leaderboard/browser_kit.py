@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
-from reports.excerpts import (
-    SCENE_FILE,
-    CellExcerpt,
-    Estimate,
-    Reference,
-    SceneExcerpt,
-    Sound,
-    Track,
-    cell_file,
-    excerpt_folder,
-    short_hash,
-)
+from reports.excerpts import Track, short_hash
 from reports.results import Results
+
+sys.path.insert(0, str(Path(__file__).parent))
+from excerpt_kit import RATE, SECONDS, STEMS, write_excerpt
 
 HOSTILE = '<script>alert(1)</script> & "quoted"'
 SYSTEMS = {
@@ -34,11 +27,9 @@ SYSTEMS = {
     "crashing": ("my-family", 5.6),
     HOSTILE: ("my-family", 5.0),
 }
-STEMS = ("vocals", "drums")
 HEARD = "Song 0"
 """The scene that can be listened to."""
-SECONDS = 2.0
-RATE = 8_000
+HEARD_SYSTEMS = ("mixture", "irm", "hpss", "repet")
 
 
 def write_results(make_writer: Callable[..., Any], folder: Path) -> Path:
@@ -52,41 +43,16 @@ def write_results(make_writer: Callable[..., Any], folder: Path) -> Path:
         writer.finish(run=run)
     results = Results(folder)
     results.write_card("hpss", {**results.cards()["hpss"], "licence": "Apache-2.0", "training_data": ["songs"]})
-    _write_excerpt(folder, ("mixture", "irm", "hpss", "repet"))
+    write_excerpt(folder, "songs", HEARD, HEARD_SYSTEMS, _tone)
     return folder
 
 
-def _write_excerpt(results: Path, separators: Sequence[str]) -> None:
-    folder = excerpt_folder(results, "songs", HEARD, "c" * 64)
-    folder.mkdir(parents=True)
-    picture = _picture(folder)
-    scene = SceneExcerpt(
-        dataset="songs", split="test", scene=HEARD, content="c" * 64, licence="CC BY-NC 4.0", start=3.0,
-        seconds=SECONDS, sample_rate=RATE, channels=1, mixture=_tone(folder, 110.0, picture),
-        references=tuple(
-            Reference(index=index, target=target, track=_tone(folder, 220.0 + index, picture))
-            for index, target in enumerate(STEMS)
-        ),
-    )  # fmt: skip
-    (folder / SCENE_FILE).write_text(scene.model_dump_json(), encoding="utf-8")
-    for place, separator in enumerate(separators):
-        key = f"{separator}/songs/test/{HEARD}"
-        estimates = tuple(
-            Estimate(
-                index=index, track=_tone(folder, 330.0 + 10 * place + index, picture),
-                residual=Sound(loudness=-30.0, peak=0.2, picture=picture), frames=(3.0 + place, None),
-            )
-            for index, _ in enumerate(STEMS)
-        )  # fmt: skip
-        told = CellExcerpt(key=key, separator=separator, estimates=estimates)
-        cell_file(folder, key).write_text(told.model_dump_json(), encoding="utf-8")
-
-
-def _tone(folder: Path, hertz: float, picture: str) -> Track:
-    samples = 0.2 * np.sin(2 * np.pi * hertz * np.arange(int(SECONDS * RATE)) / RATE)
+def _tone(folder: Path, of: str, place: int) -> Track:
+    hertz = {"mixture": 110.0, "reference": 220.0}.get(of) or 330.0 + 10 * HEARD_SYSTEMS.index(of)
+    samples = 0.2 * np.sin(2 * np.pi * (hertz + place) * np.arange(int(SECONDS * RATE)) / RATE)
     name = short_hash(samples.tobytes())
     soundfile.write(folder / f"{name}.flac", samples, RATE)
-    return Track(loudness=-17.0, peak=0.2, picture=picture, file=name, gain=1.0)
+    return Track(loudness=-17.0, peak=0.2, picture=_picture(folder), file=name, gain=1.0)
 
 
 def _picture(folder: Path) -> str:

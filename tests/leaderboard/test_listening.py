@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,23 +19,15 @@ from hypothesis import strategies as st
 
 from leaderboard import build
 from leaderboard.listening import HEADROOM_DB, LEAST_LUFS, MOST_GAIN_DB, TARGET_LUFS, curve, matched_gains
-from reports.excerpts import (
-    CellExcerpt,
-    Estimate,
-    Reference,
-    SceneExcerpt,
-    Sound,
-    Track,
-    cell_file,
-    excerpt_folder,
-    short_hash,
-)
+from reports.excerpts import Sound, Track, excerpt_folder, short_hash
 from reports.results import ResultsError
 
-RATE = 8_000
+sys.path.insert(0, str(Path(__file__).parent))
+import excerpt_kit
+from excerpt_kit import CONTENT, RATE
+
 SEPARATORS = {"irm": ("oracle", 13.9), "hpss": ("primitive", 3.1), "<b>loud</b>": ("my-family", 6.0)}
 SCENE = "Artist - Song 1"
-CONTENT = "c" * 64
 PICTURE = b"\x89PNG\r\n\x1a\n picture"
 
 
@@ -69,35 +62,23 @@ def sound_file(folder: Path, seed: int, *, level: float = 0.1, gain: float = 1.0
     """Noise of so much amplitude as a track of the folder, written softer by ``gain``."""
     signal = level * np.random.default_rng(seed).uniform(-1, 1, 2 * RATE)
     name = short_hash(f"{seed} {level} {gain}")
-    folder.mkdir(parents=True, exist_ok=True)
     soundfile.write(folder / f"{name}.flac", signal * gain, RATE, subtype="PCM_16")
     (folder / f"{name}.png").write_bytes(PICTURE)
     return Track(file=name, gain=gain, picture=name, peak=level, loudness=20 * math.log10(level) - 5)
 
 
+def sounding(folder: Path, of: str, place: int) -> Track:
+    """A loud mixture, and estimates that are louder still and lie in their files at half their level."""
+    if of == "mixture":
+        return sound_file(folder, 9, level=0.4)
+    if of == "reference":
+        return sound_file(folder, place)
+    return sound_file(folder, 10 * list(SEPARATORS).index(of) + place + 20, level=1.6, gain=0.5)
+
+
 def write_excerpt(results: Path, *, keys: dict[str, str] | None = None, content: str = CONTENT) -> Path:
     """An excerpt of one scene with the estimates of every separator of two of its targets."""
-    folder = excerpt_folder(results, "musdb18", SCENE, content)
-    references = [
-        Reference(index=place, target=target, track=sound_file(folder, place))
-        for place, target in enumerate(("vocals", "drums"))
-    ]
-    scene = SceneExcerpt(
-        dataset="musdb18", split="test", scene=SCENE, content=content, licence="CC BY-NC 4.0", start=12.5, seconds=2.0,
-        sample_rate=RATE, channels=1, mixture=sound_file(folder, 9, level=0.4), references=tuple(references),
-    )  # fmt: skip
-    (folder / "scene.json").write_text(scene.model_dump_json())
-    for number, name in enumerate(SEPARATORS):
-        residual = Sound(loudness=-30.0, peak=0.2, picture=scene.mixture.picture)
-        estimates = [
-            Estimate(index=place, track=sound_file(folder, 10 * number + place + 20, level=1.6, gain=0.5),
-                     residual=residual, frames=(3.0 + number, None if place else "exact"))
-            for place in (0, 1)
-        ]  # fmt: skip
-        key = (keys or {}).get(name, f"{name}/musdb18/test/{SCENE}")
-        cell = CellExcerpt(key=key, separator=name, estimates=tuple(estimates))
-        cell_file(folder, key).write_text(cell.model_dump_json())
-    return folder
+    return excerpt_kit.write_excerpt(results, "musdb18", SCENE, list(SEPARATORS), sounding, keys=keys, content=content)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import polars as pl
 
 from reports.detection import DETECTION_FIGURES, detection_figures
 from reports.loss_split import SPLITS, Quadruple, loss_split, quadruples
+from reports.odd_detections import odd_detections
 from reports.outcomes import BLIND_FALLBACK
 from reports.thresholds import threshold_curves
 
@@ -22,12 +23,16 @@ IMPUTED: Final = (RANKED, "ca_sdri@dcase2025", "casa_sdri_st@1", "casa_sdri_st_u
 SHOWN_DEPTHS: Final = (1, 2, 3)
 _FAILED: Final = ("error", "timeout", "oom", "nan")
 """Statuses of cells, or of single scores, that have no value though they were asked for."""
-_FATES: Final = ("failed", "skipped", "not run", "of unknown length")
+_FATES: Final = ("failed", "skipped", "not run", "of unknown length", "with damaged detections")
 """What keeps a scene out of the figures of detection."""
 _HEARD: Final = (
     "scene", "depth", "mid", "truth", "score", "predicted", "spans", "segments", "segment_seconds", "hop_seconds",
 )  # fmt: skip
 """Columns of the detections that their figures are made of."""
+
+
+_OF_SCENES: Final = pl.col("target").is_null() & (pl.col("index") == pl.col("depth"))
+"""Scores of a scene as a whole: there is one for each metric, depth and threshold."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class Blind:
     def _fates(self) -> pl.DataFrame:
         """``separator, scene, seconds, fate`` of every system and scene; no fate where its detections count."""
         asked = self.cells.select("separator").unique().join(self.scenes.select("scene", "seconds"), how="cross")
-        status = self.cells.select("separator", "scene", "status")
-        failed, skipped, not_run, no_length = map(pl.lit, _FATES)
+        status = self.cells.select("separator", "scene", "status", "key")
+        failed, skipped, not_run, no_length, damaged = map(pl.lit, _FATES)
         fate = (
             pl.when(pl.col("status").is_null())
             .then(not_run)
@@ -87,8 +92,17 @@ class Blind:
             .then(failed)
             .when(pl.col("seconds").is_null())
             .then(no_length)
+            .when(pl.col("key").is_in(self._damaged))
+            .then(damaged)
         )
         return asked.join(status, on=["separator", "scene"], how="left").with_columns(fate=fate)
+
+    @property
+    def _damaged(self) -> list[str]:
+        """Keys of cells with detections that cannot be."""
+        cells = self.cells.select("key", "scene").join(self.scenes.select("scene", "seconds"), on="scene")
+        rows = self.detections.join(cells, on="key")
+        return rows.filter(pl.any_horizontal(odd_detections(pl.col("seconds")).values()))["key"].unique().to_list()
 
     @cached_property
     def detectors(self) -> dict[str, str]:
@@ -106,7 +120,7 @@ class Blind:
     def splits(self) -> pl.DataFrame:
         """How the loss of each system divides into detection and separation; see :mod:`reports.loss_split`."""
         rows = self._named(self.scores).filter(
-            (pl.col("metric") == RANKED) & pl.col("target").is_null() & pl.col("depth").is_in(SHOWN_DEPTHS)
+            (pl.col("metric") == RANKED) & _OF_SCENES & pl.col("depth").is_in(SHOWN_DEPTHS)
         )
         found = [loss_split(rows, one, recordings=self._recordings) for one in self._quadruples]
         return pl.concat([pl.DataFrame(schema=SPLITS), *found])
@@ -118,11 +132,12 @@ class Blind:
         A cell that failed counts at every threshold with the score of the fallback, as in the figure that ranks, or as
         left out where there is none.
         """
-        swept = self._named(self.swept).filter(pl.col("metric") == RANKED)
+        at = pl.col("threshold").is_between(0, 1)
+        swept = self._named(self.swept).filter((pl.col("metric") == RANKED) & _OF_SCENES & at)
         rows = swept.filter(~pl.col("status").is_in(_FAILED))
         points = swept.select("separator", "metric", "depth", "threshold").drop_nulls("threshold").unique()
         failed = self.cells.filter(pl.col("status").is_in(_FAILED)).select("separator", "scene")
-        own = (pl.col("metric") == RANKED) & pl.col("target").is_null() & pl.col("threshold").is_null()
+        own = (pl.col("metric") == RANKED) & _OF_SCENES & pl.col("threshold").is_null()
         doing_nothing = self._named(self.scores.filter(own)).filter(pl.col("separator") == BLIND_FALLBACK)
         fallback = doing_nothing.select("scene", "depth", "value")
         imputed = points.join(failed, on="separator").join(fallback, on=["scene", "depth"], how="left")

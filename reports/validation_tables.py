@@ -12,6 +12,8 @@ import polars as pl
 
 from reports.blind import PROTOCOL
 from reports.findings import Report
+from reports.odd_detections import odd_detections
+from reports.outcomes import DEPTHS
 from reports.parts import first_line
 from reports.schema import CELLS, DETECTIONS, ENTRIES, LARGEST, SCENES, SCORES, SINCE_2, STATUSES
 from reports.validation_files import AHEAD, LONGEST_NAME, LONGEST_TEXT, Texts
@@ -67,6 +69,7 @@ def check_tables(folder: Path, texts: Texts, report: Report, *, known_metrics: s
     said = pl.format("metric '{}' has no definition in metrics/", "metric")
     report.extend(_found(tables.scores.unique("metric", maintain_order=True), undefined, said))
     _check_runs(texts, tables, report)
+    _check_protocols(tables, report)
     _check_parts(tables, report)
     return tables
 
@@ -212,11 +215,24 @@ def _check_runs(texts: Texts, tables: Tables, report: Report) -> None:
     unknown = runs.join(datasets, left_on=["run", "dataset"], right_on=["run", "name"], how="anti")
     said = pl.format("dataset '{}' is not in the manifest of the run", "dataset")
     report.extend(_found(unknown.filter(pl.col("run").is_in(list(texts.manifests))), pl.lit(True), said))
-    queried = runs.filter(pl.col("protocol") != PROTOCOL).select("key").unique()
-    no_target = tables.scores.filter(pl.col("target").is_null()).join(queried, on="key", how="semi")
-    report.extend(_found(no_target, pl.lit(True), "target is missing, which only scores of blind scenes lack"))
     stray = tables.cells.join(runs.select("key"), on="key", how="anti")
     report.extend(_found(stray, pl.lit(True), pl.format("key {} is in the table of no run", "key")))
+
+
+def _check_protocols(tables: Tables, report: Report) -> None:
+    """Scores and detections are such as the protocol of their cell has."""
+    of_scene = ["dataset", "split", "scene"]
+    lengths = tables.scenes.select(*of_scene, "seconds").unique(of_scene, keep="last")
+    cells = tables.runs.select("key", "protocol", *of_scene).unique("key").join(lengths, on=of_scene, how="left")
+    whole = tables.scores.filter(pl.col("target").is_null()).join(cells, on="key", maintain_order="left")
+    blind = pl.col("protocol") == PROTOCOL
+    report.extend(_found(whole, ~blind, "target is missing, which only scores of blind scenes lack"))
+    one_depth = (pl.col("depth").is_in(DEPTHS) & (pl.col("index") == pl.col("depth"))).fill_null(False)
+    said = "index and depth of the score of a blind scene are not one depth from 1 to 6"
+    report.extend(_found(whole, blind & ~one_depth, said))
+    detections = tables.detections.join(cells.select("key", "seconds"), on="key", how="left", maintain_order="left")
+    for said, odd in odd_detections(pl.col("seconds")).items():
+        report.extend(_found(detections, odd, said))
 
 
 def _pairs(names: Mapping[str, Mapping[str, object]]) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -49,3 +50,14 @@ def test_a_cell_that_failed_lowers_the_curve_as_it_lowers_the_figure_that_ranks(
 def test_a_cell_that_failed_is_counted_as_left_out_where_nothing_stands_in_for_it(status: str) -> None:
     curves = blind(failed={"scene-2": status}, with_fallback=False).curves
     assert curves.select("threshold", "value", "scenes", "left_out").rows() == [(0.2, 4.0, 3, 1), (0.8, 4.0, 3, 1)]
+
+
+def test_scores_of_no_depth_and_of_no_threshold_stand_on_no_curve() -> None:
+    whole = blind(failed={})
+    odd = [
+        whole.swept.with_columns(threshold=pl.lit(threshold), value=pl.lit(99.0))
+        for threshold in (-1.0, 1e300, float("nan"), float("inf"))
+    ]
+    odd += [whole.swept.with_columns(value=pl.lit(99.0), index=pl.lit(depth, pl.Int32)) for depth in (-7, None)]
+    found = replace(whole, swept=pl.concat([whole.swept, *odd]))
+    assert found.curves.equals(whole.curves)

@@ -120,6 +120,28 @@ def test_detection_says_which_scenes_it_leaves_out_and_why() -> None:
     assert line.endswith("4 of 8, 1 failed, 1 skipped, 1 not run, 1 of unknown length")
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("spans", []),
+        ("spans", None),
+        ("spans", [[1.0]]),
+        ("spans", [[4.0, 1.0]]),
+        ("spans", [[float("nan"), 1.0]]),
+        ("spans", [[0.0, 1e308]]),
+        ("hop_seconds", 1e-9),
+    ],
+)
+def test_detections_that_cannot_be_cost_their_scene_and_are_counted(field: str, value: Any) -> None:
+    whole = blind()
+    odd = (pl.col("key") == "ears+one/scene-1") & (pl.col("mid") == DOG.mid)
+    spoilt = pl.when(odd).then(pl.lit(value, DETECTIONS[field])).otherwise(field)
+    found = replace(whole, detections=whole.detections.with_columns(spoilt.alias(field)))
+    assert found.unheard("ears+one") == {"with damaged detections": 1}
+    assert found.unheard("ears+two") == {}
+    assert found.detection.filter(separator="ears+one")["scenes"].unique().to_list() == [7]
+
+
 def test_a_scene_in_which_the_class_is_trivial_is_not_one_in_which_it_was_missed() -> None:
     whole = blind()
     trivial = pl.col("key").str.ends_with("scene-4")

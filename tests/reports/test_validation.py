@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from reports.results import Results, ResultsError
-from reports.schema import ENTRIES, SCENES, DatasetEntry, Manifest, MetricEntry, SeparatorEntry
+from reports.schema import DETECTIONS, ENTRIES, SCENES, DatasetEntry, Manifest, MetricEntry, SeparatorEntry
 from reports.validation import validate
 
 HOSTILE = "<script>alert(1)</script>"
@@ -118,6 +118,36 @@ def test_a_bad_row_is_named(tmp_path: Path, said: dict[str, Any], expected: str)
     problems = [line for line in found(write(tmp_path / "mine", **said)) if expected in line]
     assert problems
     assert any(": row 1: " in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"spans": []}, "truth is 1, but spans say never"),
+        ({"spans": [[3.0, 2.0]]}, "spans holds what is no stretch of time"),
+        ({"spans": [[3.0, 9.5]]}, "spans ends after the scene does"),
+        ({"hop_seconds": 1e-9}, "hop_seconds is under 0.001"),
+        ({}, None),
+    ],
+)
+def test_a_detection_that_cannot_be_is_named(tmp_path: Path, said: dict[str, Any], expected: str | None) -> None:
+    folder = write(tmp_path / "mine", cell={"detection_rows": 1})
+    cells = pl.concat([pl.read_parquet(path) for path in (folder / "cells").glob("*.parquet")])
+    row = {"depth": 2, "mid": "/m/09x0r", "truth": 1, "score": 0.5, "predicted": True, "spans": [[3.0, 9.0]]}
+    rows = [row | said | cell for cell in cells.select("key", "part", "written_at").iter_rows(named=True)]
+    (folder / "detections").mkdir(exist_ok=True)
+    pl.DataFrame(rows, schema=DETECTIONS).write_parquet(folder / "detections" / f"{'a' * 32}.parquet")
+    problems = [problem for problem in found(folder) if problem.startswith("detections/")]
+    assert bool(problems) == (expected is not None), problems
+    assert all("row" in problem and str(expected) in problem for problem in problems)
+
+
+@pytest.mark.parametrize(("index", "depth"), [(2, 3), (-7, -7), (1, None)])
+def test_the_score_of_a_blind_scene_at_no_depth_is_named(tmp_path: Path, index: int, depth: int | None) -> None:
+    folder = write(tmp_path / "mine", score={"target": None, "index": index, "depth": depth})
+    entries = folder / "runs" / "night-1.parquet"
+    pl.read_parquet(entries).with_columns(protocol=pl.lit("scene")).write_parquet(entries)
+    assert any("of a blind scene are not one depth from 1 to 6" in problem for problem in found(folder))
 
 
 def test_more_rows_than_are_named_are_counted(tmp_path: Path) -> None:

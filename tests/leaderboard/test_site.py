@@ -160,7 +160,7 @@ def test_the_caveat_and_the_definitions_are_shown(site: Path) -> None:
 
 def test_the_run_page_shows_provenance_and_configuration(site: Path) -> None:
     text = text_of(site, "runs/night-1.html")
-    for fact in ("0123abc", "options.hpss.kernel 31", "packages.torch 2.6.0", "dirty no", "70 ok"):
+    for fact in ("0123abc", "options.hpss.kernel 31", "packages.torch 2.6.0", "dirty no", "70 done"):
         assert fact in text
 
 

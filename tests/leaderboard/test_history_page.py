@@ -74,6 +74,12 @@ def test_with_one_run_the_page_says_that_there_is_nothing_to_look_back_on(tmp_pa
     assert "There is one run so far: night-000" in Page(tmp_path / "history.html").text
 
 
+def test_a_place_without_a_value_says_why(site: Path) -> None:
+    source = (site / "history.html").read_text(encoding="utf-8")
+    assert not re.findall(r"<td[^>]*>\s*\N{EN DASH}\s*</td>", source)
+    assert "no value: the event is not of one figure" in source
+
+
 def test_events_stand_in_the_table_the_newest_first(pages: dict[str, Page]) -> None:
     rows = [re.sub(r"\s+", " ", row).strip() for row in pages["history.html"].rows]
     starts = [row.removeprefix("▼ ").removeprefix("★ ") for row in rows]

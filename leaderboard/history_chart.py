@@ -97,7 +97,7 @@ def chart(
         breaks=tuple(_breaks(courses, places, layout)),
         marks=tuple(marks),
         end=layout.at(places[last.series.points[-1].run], last.series.points[-1].value),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)

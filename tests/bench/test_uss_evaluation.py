@@ -203,7 +203,7 @@ def test_a_recording_is_analysed_by_depths_by_classes_and_by_saved_queries(
     assert made.exit_code == 0, made.output
     queried = analysed(
         audio, tmp_path / "queried", "--queries", str(tmp_path / "queries"), "--option", f"uss-query.checkpoint={soft}"
-    )  # fmt: skip
+    )
     assert {name: (entry["status"], entry["separator"]) for name, entry in queried.items()} == {
         "Cat": ("extracted", "uss-query")
     }

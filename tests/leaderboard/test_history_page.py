@@ -80,6 +80,16 @@ def test_a_place_without_a_value_says_why(site: Path) -> None:
     assert "no value: the event is not of one figure" in source
 
 
+def test_a_figure_that_rests_on_failures_says_so_beside_its_chart(tmp_path: Path) -> None:
+    nights = Nights(tmp_path / "results")
+    for day in range(2):
+        failing = ("song02",) if day else ()
+        nights.write(day, {"mixture": System(0.0, family="baseline"), "a": System(5.0, str(day), failing=failing)})
+    source = made_of(tmp_path / "results")["history.html"].decode()
+    assert source.count("failed</span>") == 1
+    assert '<span class="remark">2 of 20 failed</span>' in source
+
+
 def test_events_stand_in_the_table_the_newest_first(pages: dict[str, Page]) -> None:
     rows = [re.sub(r"\s+", " ", row).strip() for row in pages["history.html"].rows]
     starts = [row.removeprefix("▼ ").removeprefix("★ ") for row in rows]

@@ -68,8 +68,8 @@ class _Group(click.Group):
         signal.signal(signal.SIGTERM, terminate)
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click ends without a word where whoever read the output has had enough
         except KeyboardInterrupt as error:
             goes_on = "; what is done is kept, and the same command goes on from there"
             resumable = ctx.invoked_subcommand in ("demo", "run", "score")

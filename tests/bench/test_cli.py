@@ -210,6 +210,16 @@ def test_doctor_names_what_is_missing_and_the_remedy(tmp_path: Path) -> None:
     assert found["Python"]["remedy"] == ""
 
 
+def test_a_reader_who_has_had_enough_is_no_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "bench.cli", "list", "metrics"]
+    listing = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert listing.stdout is not None
+    listing.stdout.close()
+    assert listing.stderr is not None
+    assert listing.stderr.read() == ""
+    assert listing.wait(timeout=60) == 1
+
+
 def test_doctor_looks_for_every_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     from bench import doctor
 

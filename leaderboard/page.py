@@ -108,7 +108,10 @@ class Studio:
 _MOST: Final = 20_000
 """Characters of one text that a page shows: more than any name, reason or traceback needs."""
 _UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Control characters other than the ends of lines, those that turn the direction of text, and halves of letters."""
+"""Control characters other than the ends of lines, those that turn the direction of text, and halves of letters.
+
+Letters that are joined or kept apart (U+200B to U+200D) stay as they are: words of some scripts need these marks.
+"""
 
 
 def cut(value: Any) -> Any:

@@ -46,8 +46,10 @@ _MAY_BE: Final = {
     "audio": rf"excerpts/{_LABEL}/{_LABEL}/(?:(?:scene|{_HASH})\.json|{_HASH}\.(?:flac|png))",
 }
 _STARTS: Final = {".parquet": b"PAR1", ".flac": b"fLaC", ".png": b"\x89PNG\r\n\x1a\n"}
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
-"""Controls, and marks that reorder or hide text."""
+HIDING: Final = "\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff"
+"""Marks that hide, join or reorder letters, for a class of characters in a regular expression."""
+_UNSEEN: Final = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{HIDING}]")
+"""What no text may hold: these marks, and controls but for tabs and the ends of lines."""
 
 
 @dataclass
@@ -210,5 +212,5 @@ def _odd_texts(described: Any) -> Iterator[str]:
 def _odd_text(way: str, text: str, longest: int) -> Iterator[str]:
     if len(text) > longest:
         yield f"{way}: {len(text):,} letters, more than {longest:,}"
-    elif found := _CONTROL.search(text):
+    elif found := _UNSEEN.search(text):
         yield f"{way}: holds the character U+{ord(found[0]):04X}, which cannot be seen"

@@ -16,7 +16,7 @@ from reports.odd_detections import odd_detections
 from reports.outcomes import DEPTHS
 from reports.parts import first_line
 from reports.schema import CELLS, DETECTIONS, ENTRIES, LARGEST, SCENES, SCORES, SINCE_2, STATUSES
-from reports.validation_files import AHEAD, LONGEST_NAME, LONGEST_TEXT, Texts
+from reports.validation_files import AHEAD, HIDING, LONGEST_NAME, LONGEST_TEXT, Texts
 
 MOST_ROWS: Final = 20_000_000
 """Of all tables of one kind."""
@@ -37,7 +37,8 @@ _NOT_NEGATIVE: Final = (
     "index", "depth", "score_rows", "detection_rows", "seconds", "cpu_seconds", "total_seconds", "audio_seconds",
     "peak_mb", "segment_seconds", "hop_seconds", "sample_rate", "channels",
 )  # fmt: skip
-_UNSEEN: Final = r"[\p{Cc}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2066}-\x{2069}\x{FEFF}]"
+_UNSEEN: Final = rf"[\p{{Cc}}{HIDING}]"
+"""What no name may hold."""
 _SHARES: Final = ("threshold", "score")
 """Probabilities."""
 

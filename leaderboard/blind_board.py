@@ -80,7 +80,7 @@ def blind_sections(site: Site, board: Board) -> BlindSections:
             len(board.blind.heard(system)),
             unheard_words(board.blind.unheard(system)),
         )
-        for name, system in board.blind.detectors.items()
+        for name, system in (board.blind.detectors | board.blind.unheard_detectors).items()
     )
     return BlindSections(
         len(board.blind.scenes),

@@ -117,6 +117,13 @@ class Blind:
         return found
 
     @cached_property
+    def unheard_detectors(self) -> dict[str, str]:
+        """Taggers and parsers of which there is no figure of detection, each with one system of it: none has heard."""
+        heard = {tagger_of(name) for name in self.detection["separator"].unique()}
+        others = [name for name in self.cells["separator"].unique().sort(descending=True) if not len(self.heard(name))]
+        return {tagger_of(name): name for name in others if tagger_of(name) not in heard}
+
+    @cached_property
     def splits(self) -> pl.DataFrame:
         """How the loss of each system divides into detection and separation; see :mod:`reports.loss_split`."""
         rows = self._named(self.scores).filter(

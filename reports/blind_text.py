@@ -20,11 +20,12 @@ def blind_lines(blind: Blind, width: int) -> list[str]:
 
 def _detection(blind: Blind, width: int) -> list[str]:
     found = {(row["separator"], row["depth"], row["figure"]): row["value"] for row in blind.detection.to_dicts()}
-    if not found:
+    detectors = blind.detectors | blind.unheard_detectors
+    if not detectors:
         return []
     heads = [f"{title}\ndepth {depth}" for title in _FIGURES.values() for depth in SHOWN_DEPTHS]
     rows = []
-    for name, system in blind.detectors.items():
+    for name, system in detectors.items():
         values = [found.get((system, depth, figure)) for figure in _FIGURES for depth in SHOWN_DEPTHS]
         rows.append([name, *(_plain(value, 3) for value in values), _scenes_of(blind, system)])
     return ["", *_table("detection", ["tagger or parser", *heads, "scenes"], rows, width)]

@@ -142,6 +142,26 @@ def test_detections_that_cannot_be_cost_their_scene_and_are_counted(field: str, 
     assert found.detection.filter(separator="ears+one")["scenes"].unique().to_list() == [7]
 
 
+def test_what_heard_no_scene_is_named_with_the_reason() -> None:
+    whole = blind()
+    deaf = [
+        {
+            "key": f"deaf/{scene}",
+            "separator": "deaf+one",
+            "scene": scene,
+            "status": "oom",
+            "oracle": False,
+            "reason": "x",
+        }
+        for scene in THERE
+    ]
+    found = replace(whole, cells=pl.concat([whole.cells, pl.DataFrame(deaf, schema=whole.cells.schema)]))
+    assert whole.unheard_detectors == {}
+    assert found.unheard_detectors == {"deaf": "deaf+one"}
+    (line,) = [line for line in blind_lines(found, 200) if line.startswith(" deaf ")]
+    assert line.endswith("0 of 8, 8 failed")
+
+
 def test_a_scene_in_which_the_class_is_trivial_is_not_one_in_which_it_was_missed() -> None:
     whole = blind()
     trivial = pl.col("key").str.ends_with("scene-4")

@@ -80,13 +80,10 @@ class Parts:
         return self._all(["part", "key"]).group_by("part", "key").len("there")
 
     def _all(self, columns: list[str]) -> pl.DataFrame:
-        for look in range(_LOOKS):
-            try:
+        for _ in range(_LOOKS - 1):
+            with suppress(FileNotFoundError):
                 return self.collect(self.paths(), columns)
-            except FileNotFoundError:
-                if look == _LOOKS - 1:
-                    raise
-        raise AssertionError("unreachable")
+        return self.collect(self.paths(), columns)
 
     def collect(self, paths: list[Path], columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The rows of some parts, as they stand there."""

@@ -335,6 +335,12 @@ def test_tracks_are_switched_at_one_playhead(player: Page) -> None:
     assert player.locator("#trouble").is_hidden()
 
 
+def test_a_browser_without_a_device_for_sound_says_so(player: Page) -> None:
+    player.evaluate("() => { AudioContext.prototype.resume = () => new Promise(() => {}); }")
+    player.locator("#play").click()
+    player.locator("#trouble", has_text="no device for sound").wait_for()
+
+
 def test_blind_names_are_hidden_in_an_order_that_can_be_passed_on(player: Page) -> None:
     takes = player.locator(".heard").first.locator(".take:not(.given) .solo:not(.of-residual)")
     named = set(takes.all_inner_texts())

@@ -3,6 +3,7 @@
 
 const FADE = 0.015; // seconds of cross-fade: short enough to compare by, long enough not to click
 const AHEAD = 0.02; // seconds by which sources are scheduled, so that all of them start together
+const PATIENCE = 3000; // milliseconds in which any device for sound answers
 
 /** Bytes from base64. */
 function fromBase64(text) {
@@ -40,7 +41,7 @@ class Buffers {
   async play() {
     this.#context ??= new AudioContext();
     const turn = ++this.#turn;
-    await Promise.all([this.#context.resume(), this.#ready()]);
+    await Promise.all([this.#awake(), this.#ready()]);
     if (turn !== this.#turn) return;
     this.playing = true;
     this.#begin(this.#wanted);
@@ -91,6 +92,14 @@ class Buffers {
 
   #at(time) {
     return Math.min(this.#seconds, Math.max(this.#offset, this.#offset + time - this.#began));
+  }
+
+  // A browser that has no device for sound need not say so: its clock may just never start.
+  #awake() {
+    const late = new Promise((_, refuse) => {
+      setTimeout(() => refuse(new Error("no device for sound has answered the browser")), PATIENCE);
+    });
+    return Promise.race([this.#context.resume(), late]);
   }
 
   async #ready() {

@@ -150,7 +150,12 @@ def run(overrides: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("dataset")
 @click.option("--root", type=_FOLDER, required=True, help="Folder of the data set.")
-@click.option("--estimates", type=_FOLDER, required=True, help="Folder of SCENE/TARGET.wav or .flac.")
+@click.option(
+    "--estimates",
+    type=_FOLDER,
+    required=True,
+    help="Folder of SCENE/TARGET.wav or .flac, or of SCENE.wav where there is one target.",
+)
 @click.option("--name", required=True, help="Name of the system in the table.")
 @click.option("--results", type=_FOLDER, default=DEFAULT_RESULTS, show_default=True, help="Results folder.")
 @click.option("--map", "table", type=_FILE, help="CSV with the columns scene, target, path.")

@@ -34,7 +34,7 @@ class Aggregation:
         (draws,), NaN where nothing has weight.
         """
         if not self.by_class:
-            return self.inner(values, weights)
+            return self._inner(values, weights)
         codes = np.unique(classes)
         if not len(codes):
             return np.full(len(weights), np.nan)
@@ -42,7 +42,7 @@ class Aggregation:
         present = np.empty_like(per_class)
         for place, code in enumerate(codes):
             members = classes == code
-            per_class[:, place] = self.inner(values[members], weights[:, members])
+            per_class[:, place] = self._inner(values[members], weights[:, members])
             present[:, place] = weights[:, members].any(axis=1)
         return weighted_mean(per_class, present)
 
@@ -50,7 +50,7 @@ class Aggregation:
         """Aggregate ``values`` (rows,) of ``classes`` (rows,), each counting once; NaN where there are none."""
         return float(self(values, classes, np.ones((1, len(values))))[0])
 
-    def inner(self, values: Array, weights: Array) -> Array:
+    def _inner(self, values: Array, weights: Array) -> Array:
         """The mean or median taken over rows, under each row of ``weights`` (draws, rows); returns (draws,)."""
         return (weighted_median if self.within == "median" else weighted_mean)(values, weights)
 

@@ -74,6 +74,14 @@ def test_a_sound_separator_passes_every_check(case: kit.Case) -> None:
     case.run()
 
 
+def test_the_checks_of_a_parser_are_cases_that_run_by_themselves() -> None:
+    cases = kit.parser_checks(broken.FindsAll)
+    assert [case.check for case in cases] == list(kit.PARSER_CHECKS)
+    assert {case.check.name: case.result().outcome for case in cases[1:6]} == dict.fromkeys(
+        ("options", "description", "declarations", "classes", "rows"), "pass"
+    )
+
+
 @pytest.mark.parametrize("check", kit.PARSER_CHECKS, ids=lambda check: check.name)
 def test_a_sound_parser_passes_every_check(check: kit.Check) -> None:
     kit.Case(check, here(broken.FindsAll)).run()

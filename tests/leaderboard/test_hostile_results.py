@@ -144,6 +144,16 @@ def test_one_absurd_score_of_many_does_not_make_the_figures_absurd(
     built(folder, tmp_path)
 
 
+@pytest.mark.parametrize("unknown", ["seconds", "sample_rate", "channels", "targets", "recordings", "notes"])
+def test_a_scene_of_which_something_is_unknown_is_shown(
+    write: Callable[..., Path], tmp_path: Path, unknown: str
+) -> None:
+    folder = write()
+    reworked(folder, "scenes", lambda rows: rows.with_columns(pl.lit(None, rows.schema[unknown]).alias(unknown)))
+    site = built(folder, tmp_path)
+    assert "<dt>Length</dt>" in (site / "scenes/set/one.html").read_text(encoding="utf-8")
+
+
 def test_a_cell_of_no_audio_has_no_speed(write: Callable[..., Path], tmp_path: Path) -> None:
     folder = write()
     for part in (folder / "cells").glob("*.parquet"):

@@ -16,7 +16,7 @@ from reports.once import Once, named
 from reports.outcomes import score_rows
 from reports.parts import Parts, maybe_alike
 from reports.results import Results
-from reports.schema import DETECTIONS, ENTRIES, SCORES, Manifest
+from reports.schema import DETECTIONS, ENTRIES, REAL_TIME_FACTOR, SCORES, Manifest
 from reports.tables import Board, boards
 
 Place = tuple[str, str, str]
@@ -83,8 +83,8 @@ class Archive:
 
     def computed(self, run: str) -> Iterator[Computed]:
         """What the run itself separated: neither what it found done, nor what it took from the cache of estimates."""
-        own = self._tables.cells.filter((pl.col("run") == run) & (pl.col("audio_seconds") > 0))
-        timed = own.with_columns(factor=pl.col("seconds") / pl.col("audio_seconds")).filter(pl.col("factor") > 0)
+        own = self._tables.cells.filter(pl.col("run") == run)
+        timed = own.with_columns(factor=REAL_TIME_FACTOR).filter(pl.col("factor") > 0)
         timed = timed.sort("written_at").unique("key", keep="last").select("key", "factor", "device")
         cells = self._tables.entries[run].select(*PLACE, "separator", "scene", "key").join(timed, on="key")
         parts = cells.sort("scene").partition_by(*PLACE, "separator", "device", as_dict=True, maintain_order=True)

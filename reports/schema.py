@@ -78,8 +78,9 @@ CELLS: Final = pl.Schema(
     }
 )
 
-REAL_TIME_FACTOR: Final = pl.when(pl.col("audio_seconds") > 0).then(pl.col("seconds") / pl.col("audio_seconds"))
-"""Seconds of computing per second of audio, of a cell; null where nothing was timed."""
+_RATIO: Final = pl.col("seconds") / pl.col("audio_seconds")
+REAL_TIME_FACTOR: Final = pl.when(_RATIO.is_between(0, LARGEST)).then(_RATIO)
+"""Seconds of computing per second of audio, of a cell; null where nothing was timed, or no length can be meant."""
 
 SCORES: Final = pl.Schema(
     {

@@ -154,10 +154,11 @@ def test_a_scene_of_which_something_is_unknown_is_shown(
     assert "<dt>Length</dt>" in (site / "scenes/set/one.html").read_text(encoding="utf-8")
 
 
-def test_a_cell_of_no_audio_has_no_speed(write: Callable[..., Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("length", [0.0, 1e-320])
+def test_a_cell_of_no_audio_has_no_speed(write: Callable[..., Path], tmp_path: Path, length: float) -> None:
     folder = write()
     for part in (folder / "cells").glob("*.parquet"):
-        pl.read_parquet(part).with_columns(audio_seconds=pl.lit(0.0)).write_parquet(part)
+        pl.read_parquet(part).with_columns(audio_seconds=pl.lit(length)).write_parquet(part)
     (board,) = boards(Results(folder))
     assert board.separators["real_time_factor"].to_list() == [None, None]
     built(folder, tmp_path)

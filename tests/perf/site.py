@@ -14,18 +14,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from tests.perf.big_results import BigResults
 from tests.perf.measure import processor
 
 ROWS: Final = 1_000_000
 SEPARATORS: Final = 50
+_GLANCE: Final = 0.05
+"""Seconds between two looks at how much memory is taken."""
 NOTE: Final = (
-    "{scores:,} score rows of {separators} separators in {scenes:,} scenes. Each build is a process of its own; wall "
-    "time hangs on what else the machine does, CPU time is of all threads. Memory is the peak of the resident size. "
+    "{scores:,} score rows of {separators} separators in {scenes:,} scenes. Each build is a process of its own, which "
+    "draws figures in further ones; wall time hangs on what else the machine does. CPU time and memory are of all of "
+    "them, memory being the peak of the sum of their resident sizes. "
     "First load of the overall page: {first_load:.0f} kB, compressed.\n\n{machine}, Python {python}.\n"
 )
 
@@ -64,22 +70,46 @@ def changes(results: BigResults) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _build(results: Path, site: Path) -> None:
-    """Build in this process, and print what it cost."""
+    """Build in this process, and print how long it took."""
     from leaderboard import build
 
-    wall, cpu = time.perf_counter(), time.process_time()
+    began = time.perf_counter()
     build(results, site)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(json.dumps([time.perf_counter() - wall, time.process_time() - cpu, peak]) + "\n")
+    sys.stdout.write(f"{time.perf_counter() - began}\n")
 
 
 def _row(title: str, results: Path, site: Path) -> Row:
     command = [sys.executable, "-m", "tests.perf.site", "--build", str(results), str(site)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    wall, cpu, peak = json.loads(done.stdout.splitlines()[-1])
+    former, peak = _cpu_of_children(), 0.0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            peak = max(peak, _resident_mb(process.pid))
+            time.sleep(_GLANCE)
+        assert process.stdout is not None
+        told = process.stdout.read()
+    if process.returncode:
+        raise SystemExit(f"{title}: the build ended with status {process.returncode}")
+    wall, cpu = float(told.splitlines()[-1]), _cpu_of_children() - former
     files = sum(path.is_file() for path in site.rglob("*"))
     sys.stderr.write(f"{title}: {wall:.1f} s, {cpu:.1f} CPU s, {peak:.0f} MB\n")
     return Row(title, files, wall, cpu, peak)
+
+
+def _cpu_of_children() -> float:
+    """CPU seconds of all processes that this one has begun and that have ended, with theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _resident_mb(pid: int) -> float:
+    """Resident size of a process and all below it, what they share counted for each of them."""
+    total = 0
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                total += one.memory_info().rss
+    return total / 1e6
 
 
 def markdown(rows: list[Row]) -> str:

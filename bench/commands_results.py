@@ -88,7 +88,7 @@ def power(
 def _lines(found: Comparison, column: Column) -> list[str]:
     """A comparison in words."""
     from leaderboard import numbers
-    from reports.ranks import PRACTICALLY_EQUAL_DB
+    from reports.ranks import margin_of
 
     sample = f"{numbers.count(found.recordings, 'recording')}, {numbers.count(found.pairs, 'pair')} of scene and target"
     asides = ((found.imputed, "imputed"), (found.unpaired, "of one alone left out"))
@@ -97,8 +97,9 @@ def _lines(found: Comparison, column: Column) -> list[str]:
     if found.difference is not None:
         value = f"{numbers.measure(found.difference, column.unit)} {column.unit}".rstrip()
         ends = "" if found.low is None or found.high is None else numbers.interval(found.low, found.high, column.unit)
-        equal = column.unit == "dB" and abs(found.difference) <= PRACTICALLY_EQUAL_DB
-        aside = f" (up to {PRACTICALLY_EQUAL_DB} dB counts as none)" if equal else ""
+        margin = margin_of(column.unit)
+        equal = margin and abs(found.difference) <= margin
+        aside = f" (up to {margin} {column.unit} counts as none)" if equal else ""
         lines.append(f"{found.first} less {found.second}: {value} {ends}".rstrip() + aside)
     if found.deviation is not None:
         lines.append(_needed(found))

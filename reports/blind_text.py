@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from reports.blind import SHOWN_DEPTHS, Blind
-from reports.terminal import lines_of
+from reports.terminal import lines_of, number
 
 _FIGURES: Final = {"map": "mAP", "f1_micro": "F1 micro", "f1_macro": "F1 macro"}
 
@@ -27,7 +27,7 @@ def _detection(blind: Blind, width: int) -> list[str]:
     rows = []
     for name, system in detectors.items():
         values = [found.get((system, depth, figure)) for figure in _FIGURES for depth in SHOWN_DEPTHS]
-        rows.append([name, *(_plain(value, 3) for value in values), _scenes_of(blind, system)])
+        rows.append([name, *(number(value, 3) for value in values), _scenes_of(blind, system)])
     return ["", *_table("detection", ["tagger or parser", *heads, "scenes"], rows, width)]
 
 
@@ -47,10 +47,10 @@ def _splits(blind: Blind, width: int) -> list[str]:
             f"{row['tagger']}+{row['separator']}",
             f"{row['oracle_tagger']}+{row['oracle_separator']}",
             str(row["depth"]),
-            _plain(row["score"], 2),
+            number(row["score"], 2),
             _with_interval(row, "detection"),
             _with_interval(row, "separation"),
-            _plain(row["score_oracle"], 2),
+            number(row["score_oracle"], 2),
             f"{row['scenes']} of {row['scenes'] + row['left_out']}",
         ]
         for row in splits.to_dicts()
@@ -60,12 +60,8 @@ def _splits(blind: Blind, width: int) -> list[str]:
 
 def _with_interval(row: dict[str, Any], share: str) -> str:
     low, high = row[f"{share}_low"], row[f"{share}_high"]
-    interval = "" if low is None else f" [{_plain(low, 2)}, {_plain(high, 2)}]"
-    return _plain(row[share], 2) + interval
-
-
-def _plain(value: float | None, places: int) -> str:
-    return "–" if value is None else f"{round(value, places) + 0.0:.{places}f}"
+    interval = "" if low is None else f" [{number(low, 2)}, {number(high, 2)}]"
+    return number(row[share], 2) + interval
 
 
 def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> list[str]:

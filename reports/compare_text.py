@@ -10,7 +10,7 @@ import polars as pl
 from reports.aggregate import column_depth, parse_column
 from reports.bootstrap import LEVEL
 from reports.compare import Comparison, words_of
-from reports.terminal import lines_of
+from reports.terminal import lines_of, number
 
 SHOWN: Final = 20
 """Lines of each list; JSON has all."""
@@ -109,7 +109,7 @@ def _table(part: pl.DataFrame, width: int) -> list[str]:
     table.add_column("verdict", overflow="fold")
     for row in rows:
         table.add_row(
-            row["separator"], _title(row), _number(row["base"]), _number(row["head"]), _difference(row),
+            row["separator"], _title(row), number(row["base"], 3), number(row["head"], 3), _difference(row),
             str(row["cells"]), str(row["recomputed"]), _verdict(row) + _uncounted(row),
         )  # fmt: skip
     return [*lines_of(table, width=width), *left_out, ""]
@@ -145,14 +145,9 @@ def _difference(row: Mapping[str, Any]) -> str:
     if row["difference"] is None:
         return "–"
     if row["low"] is None:
-        return _number(row["difference"], sign="+")
-    bounds = ", ".join(_number(row[name], sign="+") for name in ("low", "high"))
-    return f"{_number(row['difference'], sign='+')} [{bounds}]"
-
-
-def _number(value: float | None, *, sign: str = "") -> str:
-    # Adding zero drops the sign of a negative zero.
-    return "–" if value is None else f"{round(value, 3) + 0.0:{sign}.3f}"
+        return number(row["difference"], 3, sign="+")
+    bounds = ", ".join(number(row[name], 3, sign="+") for name in ("low", "high"))
+    return f"{number(row['difference'], 3, sign='+')} [{bounds}]"
 
 
 def _last_line(found: Comparison) -> Sequence[str]:

@@ -12,7 +12,7 @@ from reports.blind_text import blind_lines
 from reports.results import Results
 from reports.schema import MetricEntry
 from reports.tables import Board, boards
-from reports.terminal import lines_of
+from reports.terminal import lines_of, number
 
 _FIGURE_WIDTH: Final = 24
 """Columns that a figure with its interval takes."""
@@ -75,15 +75,10 @@ def _order(figure: Mapping[str, Any] | None, *, sign: int) -> tuple[bool, float]
 
 
 def _figure(figure: Mapping[str, Any] | None) -> str:
-    if figure is None or figure["value"] is None:
-        return "–"
-    if figure["low"] is None:
-        return _decibels(figure["value"])
-    return f"{_decibels(figure['value'])} [{_decibels(figure['low'])}, {_decibels(figure['high'])}]"
-
-
-def _decibels(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}"  # adding zero drops the sign of a negative zero
+    if figure is None or figure["low"] is None:
+        return number(figure["value"] if figure else None, 2)
+    value, low, high = (number(figure[name], 2) for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _remarks(board: Board, *, left_out: int) -> list[str]:

@@ -51,7 +51,7 @@ class Ranked:
     row: rankings.Row
     line: tuple[float, float] | None
     against: Mapping[str, int] | None
-    """Ranked separators by verdict; None where it stands for a part of the board."""
+    """Ranked separators by verdict; None where it stands apart from the ranking."""
 
 
 @dataclass(frozen=True)

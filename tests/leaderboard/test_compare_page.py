@@ -150,7 +150,7 @@ def test_boards_with_failures_parts_and_one_recording_say_what_cannot_be_said(mi
     assert shared[frozenset(["irm", "crashing"])] == "35 9 recordings 4 imputed 4 of one alone left out"
     assert shared[frozenset(["hpss", "repet"])] == "9 9 recordings 20 of one alone left out"
     text = text_of(songs)
-    assert "On a part of the board: not to be compared with the figures above" in text
+    assert "Apart, for the reason beside each: not to be compared with the figures above" in text
     assert re.search(r"absent-tool the tool is not installed: pip install the-tool", text)
     assert "oracle is given the reference" in text
     assert "One recording: no interval, and nothing can be ranked." in text_of(single)

@@ -88,6 +88,11 @@ class Section:
         words = {column.words for head in self.heads for column in head.columns[: head.shown]}
         return words.pop() if len(words) == 1 else None
 
+    @property
+    def entries(self) -> list[Entry]:
+        """Every separator on every data set."""
+        return [entry for _, _, lines in self.groups for line in lines for entry in line.entries]
+
 
 def sections(site: Site, tables: Sequence[tuple[Board, Table]]) -> list[Section]:
     """The overall table, in two where some data sets are of blind scenes; ``tables`` are those of each data set."""

@@ -39,7 +39,7 @@ def input_lacks(view: View) -> str | None:
     if view.board.blind:
         return "in blind scenes a score is of a scene as a whole, not of a target with an input"
     if _inputs(view).is_empty():
-        return f"the separator {FALLBACK!r} has no {INPUT} here, which would be the input SDR"
+        return f"the input SDR is the {INPUT} of the separator {FALLBACK!r}, which has none here"
     known = _inputs(view)["input"]
     if known.max() - known.min() < _LEAST_RANGE:  # type: ignore[operator]
         return f"the input SDR is {numbers.decimal(float(known.median()), 1)} dB in all scenes"  # type: ignore[arg-type]

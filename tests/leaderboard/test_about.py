@@ -113,7 +113,7 @@ def test_the_page_defines_every_headline_metric_and_names_every_licence(site: Pa
         "CC BY-NC 4.0",
         "MIT licence",
         "CC BY-SA 4.0",
-        "in 95 % of samples",
+        "95 in 100 such intervals",
     ):
         assert said in text.replace("\N{NO-BREAK SPACE}", " ")
 

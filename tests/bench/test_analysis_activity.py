@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,12 +9,10 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from analysis_kit import CLASSES, ONTO, timeline
 from bench.analysis.activity import active_steps, runs, spans_of, steps
 from bench.analysis.settings import AnalysisSettings
 from taggers.timeline import Timeline
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analysis_kit import CLASSES, ONTO, timeline
 
 NAN = float("nan")
 

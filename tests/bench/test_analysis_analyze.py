@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import soundfile
 import torch
 
+from analysis_kit import ONTO, echo, noise, separator
 from bench.analysis.analyze import analyze
 from bench.analysis.dispatch import Named, prepare
 from bench.analysis.flac import FlacWriter
@@ -21,9 +21,6 @@ from ontology import Ontology
 from separators.base import Query
 from taggers.base import Annotation, Event, TagContext, Tagger, Tags
 from taggers.labels import Labels
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analysis_kit import ONTO, echo, noise, separator
 
 RATE = 8000
 SPEECH, GUITAR = (ONTO[name].mid for name in ("Speech", "Guitar"))

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
+from analysis_kit import ONTO, ask, echo, extract_all, noise, separator, timeline
 from bench.analysis.consistency import divide, partition_of, project
 from bench.analysis.extract import Partition
 from bench.analysis.settings import AnalysisSettings
 from bench.analysis.walk import detect, force
 from ontology import Node
 from separators.base import Context, Query
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analysis_kit import ONTO, ask, echo, extract_all, noise, separator, timeline
 
 RATE = 8000
 CONTEXT = Context()

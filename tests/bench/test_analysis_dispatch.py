@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis_kit import ONTO, echo, separator
 from bench.analysis.dispatch import Named, dispatch, prepare, target_of
 from bench.plugins import PluginError
 from separators.base import ANY, Unavailable
 from separators.baselines import Mixture
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analysis_kit import ONTO, echo, separator
 
 SPANS = frozenset({"spans"})
 POOL = [

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,14 +10,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from analysis_kit import ask, echo, extract_all, noise, separator
 from bench.analysis.blocks import Blocks, Joiner, even_blocks, gate
 from bench.analysis.dispatch import prepare
 from bench.analysis.extract import Extraction
 from bench.analysis.settings import AnalysisSettings
 from separators.base import Context, Query
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analysis_kit import ask, echo, extract_all, noise, separator
 
 RATE = 1000
 CONTEXT = Context(seed=5)

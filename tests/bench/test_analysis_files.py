@@ -16,13 +16,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from analysis_kit import noise
 from bench.analysis.flac import FlacWriter
 from bench.analysis.recording import open_recording
 from bench.audio import BrokenFile
 from bench.hashing import file_sha256
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analysis_kit import noise
 
 RATE = 8000
 

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from analysis_kit import CLASSES, ONTO, timeline
 from bench.analysis.settings import AnalysisSettings
 from bench.analysis.walk import Heard, detect, force, walk
 from ontology import Node
 from ontology.first_parents import levels
 from taggers.timeline import Timeline
-
-sys.path.insert(0, str(Path(__file__).parent))
-from analysis_kit import CLASSES, ONTO, timeline
 
 ALL = (1, 2, 3, 4, 5, 6)
 HARD = AnalysisSettings(min_seconds=0, close_gap_seconds=0)

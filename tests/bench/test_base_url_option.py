@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from bench.cli import main
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "leaderboard"))
 from history_kit import Nights, System
 
 

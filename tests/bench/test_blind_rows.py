@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,6 @@ from bench.blind.system import make_system, system_specs
 from bench.cells import Job, SeparatorSpec, SystemSpec
 from bench.plugins import Kind, resolve
 from bench.scene import Scene
-
-sys.path.insert(0, str(Path(__file__).parent))
 from blind_kit import ONTO, scene, tone, write_plugins
 
 HALF_OF_TWO = 10 * math.log10(2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -11,14 +10,12 @@ from click.testing import CliRunner
 
 from bench.config import ConfigError, compose
 from bench.run import RunError, RunReport, run
+from blind_kit import write_plugins
+from harness_kit import write_musdb
 from leaderboard import build
 from reports.results import Results
 from reports.tables import Board, boards
 from reports.text import summary
-
-sys.path.insert(0, str(Path(__file__).parent))
-from blind_kit import write_plugins
-from harness_kit import write_musdb
 
 NAMES = "blind_plugins"
 CAPI = "capi_sdri@dcase2026"

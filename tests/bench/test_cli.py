@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import soundfile
 
-sys.path.insert(0, str(Path(__file__).parent))
 from harness_kit import write_musdb, write_plugins
 
 

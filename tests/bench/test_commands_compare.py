@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli import main
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "reports"))
 from compare_kit import REUSED, write_run
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,9 @@ from bench.config import ConfigError, compose
 from bench.excerpts import busiest
 from bench.loudness import integrated_loudness, k_weighting
 from bench.run import RunReport, run
+from harness_kit import RATE, write_musdb, write_plugins
 from reports.excerpts import CellExcerpt, SceneExcerpt, Track, read_excerpt
 from reports.results import Results, ResultsError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from harness_kit import RATE, write_musdb, write_plugins
 
 GOOD = "kit_plugins:Good"
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,8 @@ from bench.external import EstimatesError
 from bench.imports import import_results
 from bench.metrics.museval_json import read_museval
 from bench.score import score_files
-from reports.results import Results
-
-sys.path.insert(0, str(Path(__file__).parent))
 from harness_kit import write_musdb
+from reports.results import Results
 
 RATE = 8000
 SONG = "Band 0 - Song"

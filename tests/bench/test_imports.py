@@ -162,8 +162,6 @@ def test_an_oracle_is_marked(tmp_path: Path) -> None:
 def test_reported_figures_do_not_hide_computed_ones(tmp_path: Path) -> None:
     from bench.config import compose
     from bench.run import run
-
-    sys.path.insert(0, str(Path(__file__).parent))
     from harness_kit import write_musdb
 
     write_musdb(tmp_path / "musdb")

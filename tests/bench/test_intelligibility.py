@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import doctest
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from hypothesis import strategies as st
 
 from bench.metrics import intelligibility
 from bench.metrics.intelligibility import ESTOI, STOI, estoi, stoi
-
-sys.path.insert(0, str(Path(__file__).parent))
 from speech_kit import noise, voice
 
 few = settings(max_examples=6, deadline=None)

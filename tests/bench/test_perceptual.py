@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from bench.metrics.score import ScoreRow, score_cell
 from bench.metrics.segmental import ssnr
 from bench.metrics.speech import llr, wss
 from separators.base import Unavailable
-
-sys.path.insert(0, str(Path(__file__).parent))
 from speech_kit import noise, voice
 
 RATE = 16_000

@@ -15,10 +15,8 @@ import pytest
 
 from bench.config import compose
 from bench.run import run
-from reports.results import Results
-
-sys.path.insert(0, str(Path(__file__).parent))
 from harness_kit import write_musdb, write_plugins
+from reports.results import Results
 
 
 @pytest.fixture

@@ -13,10 +13,8 @@ import soundfile
 from bench.config import compose
 from bench.execute import load_metric
 from bench.run import RunError, RunReport, run
-from reports.results import Results
-
-sys.path.insert(0, str(Path(__file__).parent))
 from harness_kit import write_musdb, write_plugins, write_song
+from reports.results import Results
 
 NAMES = "kit_plugins"
 

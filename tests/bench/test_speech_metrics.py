@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import doctest
 import math
-import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,8 +15,6 @@ from hypothesis import strategies as st
 
 from bench.metrics import speech
 from bench.metrics.speech import LLR, WSS, llr, wss
-
-sys.path.insert(0, str(Path(__file__).parent))
 from speech_kit import noise, voice
 
 few = settings(max_examples=8, deadline=None)

@@ -7,7 +7,6 @@ import math
 import os
 import shutil
 import signal
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,8 +29,6 @@ from separators.uss.checkpoint import describe_checkpoint, load_separator
 from separators.uss.nets import open_checkpoint, open_query_net
 from separators.uss.training import UssSettings
 from taggers.mini.tagger import load_mini
-
-sys.path.insert(0, str(Path(__file__).parent))
 from training_kit import RATE, TINY, config, weights, write_clips, write_tagger
 
 

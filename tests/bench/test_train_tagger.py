@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+import training_kit
 from bench.audio import FileSignal
 from bench.train import train
 from bench.training.checkpoints import MODEL, STATE
@@ -39,9 +39,6 @@ from separators.uss.checkpoint import load_separator
 from taggers.mini.checkpoint import load
 from taggers.mini.network import MiniNet
 from taggers.mini.tagger import MiniTagger
-
-sys.path.insert(0, str(Path(__file__).parent))
-import training_kit
 from training_kit import RATE, sound, weights, write_clips
 
 ONTOLOGY = Ontology.audioset()

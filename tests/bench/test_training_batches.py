@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import shutil
-import sys
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -30,8 +29,6 @@ from ontology import Ontology, Target
 from taggers.base import CLASSES, LABELLED, TagContext, Tagger, Tags
 from taggers.mini.tagger import load_mini
 from taggers.query_nets import QueryNet, class_mask
-
-sys.path.insert(0, str(Path(__file__).parent))
 from training_kit import RATE, sound, write_clips, write_tagger
 
 ONTOLOGY = Ontology.audioset()

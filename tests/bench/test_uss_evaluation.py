@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import torch
 from click.testing import CliRunner
 
 import bench
+import uss_kit as kit
 from bench.cli import main
 from bench.datasets import base
 from bench.datasets.esc50 import Esc50
@@ -24,9 +24,6 @@ from ontology.labelmaps import label_map
 from separators.adapt import extract
 from separators.base import Context, Query
 from taggers import examples as taggers_examples
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "separators"))
-import uss_kit as kit
 
 CATEGORIES = {"dog": "Bark", "rain": "Rain", "sneezing": "Sneeze", "helicopter": "Helicopter"}
 PER_FOLD = 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +11,9 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from excerpt_kit import RATE, SECONDS, STEMS, write_excerpt
 from reports.excerpts import Track, short_hash
 from reports.results import Results
-
-sys.path.insert(0, str(Path(__file__).parent))
-from excerpt_kit import RATE, SECONDS, STEMS, write_excerpt
 
 HOSTILE = '<script>alert(1)</script> & "quoted"'
 SYSTEMS = {

@@ -6,18 +6,15 @@ import csv
 import importlib.util
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from browser_kit import HEARD, HOSTILE, SYSTEMS, write_results
 from leaderboard import build
 from leaderboard.paths import slug
-
-sys.path.insert(0, str(Path(__file__).parent))
-from browser_kit import HEARD, HOSTILE, SYSTEMS, write_results
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

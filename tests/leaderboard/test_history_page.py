@@ -2,25 +2,22 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from history_kit import Nights, System
 from leaderboard import build
 from leaderboard.context import read
 from leaderboard.history_chart import HEIGHT, Chart, chart, span_of
 from leaderboard.page import Studio
 from leaderboard.pages import history
+from page_kit import Page
 from reports.changes import Course
 from reports.history import Point, Series
 from reports.results import Results
-
-sys.path.insert(0, str(Path(__file__).parent))
-from history_kit import Nights, System
-from page_kit import Page
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 HOSTILE = '<img src=x onerror=alert(1)> & "quotes"\x07'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,13 @@ import polars as pl
 import pytest
 
 import reports.archive
+from history_kit import Nights, System
 from leaderboard import build
 from leaderboard.folder import SiteFolder
 from leaderboard.kept import FILE, HISTORY
 from leaderboard.page import Page
 from reports.results import Results
 from reports.tables import Board
-
-sys.path.insert(0, str(Path(__file__).parent))
-from history_kit import Nights, System
 
 Change = Callable[[Path, Callable[..., Any]], None]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 import re
-import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,14 +16,12 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import excerpt_kit
+from excerpt_kit import CONTENT, RATE
 from leaderboard import build
 from leaderboard.listening import HEADROOM_DB, LEAST_LUFS, MOST_GAIN_DB, TARGET_LUFS, curve, matched_gains
 from reports.excerpts import Sound, Track, excerpt_folder, short_hash
 from reports.results import ResultsError
-
-sys.path.insert(0, str(Path(__file__).parent))
-import excerpt_kit
-from excerpt_kit import CONTENT, RATE
 
 SEPARATORS = {"irm": ("oracle", 13.9), "hpss": ("primitive", 3.1), "<b>loud</b>": ("my-family", 6.0)}
 SCENE = "Artist - Song 1"

@@ -14,12 +14,10 @@ import pytest
 
 from leaderboard import SiteError, build
 from leaderboard.statuses import status_words
+from page_kit import Page
 from reports.outcomes import EMPTY, NOT_RUN
 from reports.results import Results, ResultsError
 from reports.schema import STATUSES, Problem
-
-sys.path.insert(0, str(Path(__file__).parent))
-from page_kit import Page
 
 
 @pytest.fixture(scope="module")

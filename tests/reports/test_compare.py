@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from compare_kit import REUSED, Outcome, write_run
 from reports.aggregate import AGGREGATIONS
 from reports.compare import Comparison, State, compare
 from reports.compare_text import SHOWN, comparison_text
 from reports.results import Results, ResultsError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from compare_kit import REUSED, Outcome, write_run
 
 SONGS = [f"song{n:02d}" for n in range(20)]
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from history_kit import Nights, System
 from reports.archive import Archive, state
 from reports.changes import paired
 from reports.compare import State, compare
@@ -14,9 +14,6 @@ from reports.event import Event
 from reports.events import Chronicle, chronicle
 from reports.history import History, Series, history
 from reports.results import Results
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "leaderboard"))
-from history_kit import Nights, System
 
 SDRI = "sdri@1/class-median-mean"
 PLACE = ("set", "test", "query")

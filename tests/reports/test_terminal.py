@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from compare_kit import write_run
 from reports.compare import State, compare
 from reports.compare_text import comparison_text
 from reports.results import Results
 from reports.text import summary
-
-sys.path.insert(0, str(Path(__file__).parent))
-from compare_kit import write_run
 
 
 @pytest.mark.parametrize("name", ["net[large]", "bass[/b]", ":dog:"])

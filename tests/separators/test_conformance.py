@@ -24,7 +24,6 @@ from separators.conformance.subject import ParserSubject, SeparatorSubject
 from taggers.conformance.cases import NotApplicable, Violation
 from taggers.conformance.isolation import Isolation, NotStartedError, Raised, recipe_of
 
-sys.path.insert(0, str(Path(__file__).parent))
 broken = importlib.import_module("broken_separators")
 
 SOUND = kit.separator_checks(broken.Sound)

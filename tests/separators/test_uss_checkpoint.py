@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import collections
 import pickle
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from separators.uss.checkpoint import load_separator
-
-sys.path.insert(0, str(Path(__file__).parent))
 import uss_float64 as plain
+from separators.uss.checkpoint import load_separator
 
 TRANSFORMS = {
     "base.stft.conv_real.weight": (1025, 1, 2048),

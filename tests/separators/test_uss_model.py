@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import uss_float64 as plain
 from separators.uss.model import ResUNet30
 from separators.uss.spectra import Spectra, analyse, mask_of, synthesise
-
-sys.path.insert(0, str(Path(__file__).parent))
-import uss_float64 as plain
 
 TINY = (2, 3, 4, 5, 6, 7, 8)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import uss_kit as kit
 from ontology import Node, Ontology, Target
 from separators import conformance
 from separators.adapt import extract
@@ -23,9 +23,6 @@ from separators.uss.separator import Uss, UssClasses, UssLabels, UssOracle, UssQ
 from taggers.conformance.cases import NotApplicable
 from taggers.conformance.isolation import recipe_of
 from taggers.saved_queries import QueryMeta, save_query
-
-sys.path.insert(0, str(Path(__file__).parent))
-import uss_kit as kit
 
 RATE = 32_000
 SEGMENT = 2 * RATE

@@ -166,8 +166,33 @@ def not_run(site: Site, board: Board) -> dict[str, list[Group]]:
 
 
 def skips(site: Site, board: Board) -> dict[str, list[Group]]:
-    """Everything that was skipped, by separator, grouped by reason; the commonest first."""
-    return _grouped(site, board, "skipped")
+    """Everything that was skipped, by separator, grouped by reason; the commonest first.
+
+    Reasons that differ in nothing but the target that they name are one, and name none.
+    """
+    return {name: _alike(groups) for name, groups in _grouped(site, board, "skipped").items()}
+
+
+def _alike(groups: Sequence[Group]) -> list[Group]:
+    """Groups of one target each, whose reasons are the same but for its name, as one group."""
+    alike: dict[tuple[str, str], list[Group]] = {}
+    for group in groups:
+        named = group.targets[0] if len(group.targets) == 1 else None
+        reason = group.reason if named is None else group.reason.replace(repr(named), "the target")
+        alike.setdefault((group.status, reason), []).append(group)
+    merged = [members[0] if len(members) == 1 else _together(members, reason) for (_, reason), members in alike.items()]
+    return sorted(merged, key=lambda group: -group.count)
+
+
+def _together(groups: Sequence[Group], reason: str) -> Group:
+    scenes = dict(scene for group in groups for scene in group.scenes)
+    return replace(
+        groups[0],
+        reason=reason,
+        count=sum(group.count for group in groups),
+        targets=tuple(sorted({target for group in groups for target in group.targets})),
+        scenes=tuple((scene, scenes[scene]) for scene in in_order(scenes)),
+    )
 
 
 def _grouped(site: Site, board: Board, state: str) -> dict[str, list[Group]]:

@@ -13,7 +13,7 @@ import polars as pl
 from leaderboard import numbers
 from leaderboard.context import Site
 from leaderboard.order import in_order
-from leaderboard.statuses import status_words
+from leaderboard.statuses import of_any, status_words
 from reports.figures import KINDS, Kind
 from reports.tables import Board
 
@@ -118,6 +118,8 @@ class SceneTables:
         metrics = sorted({row[2] for row in rows}, key=lambda metric: (self._order.get(metric, math.inf), metric))
         places = {metric: place for place, metric in enumerate(metrics)}
         units = [self._site.metric(metric).unit for metric in metrics]
+        broken = {row[2] for row in rows if row[3] is not None and not row[3].is_integer()}
+        counts = [not unit and metric not in broken for metric, unit in zip(metrics, units, strict=True)]
         scores: dict[str, list[Score]] = {}
         said: dict[str, dict[int, tuple[str, str]]] = {}
         ran = set()
@@ -129,7 +131,8 @@ class SceneTables:
                 scores[name][place] = None, None, f"{status_words(status)}: {reason}"
                 said.setdefault(name, {})[place] = status, reason
             else:
-                scores[name][place] = value, numbers.measure(value, units[place]), None
+                text = numbers.decimal(value, 0) if counts[place] else numbers.measure(value, units[place])
+                scores[name][place] = value, text, None
             if not not_run:
                 ran.add(name)
         sign = 1 if self._site.metric(metrics[0]).better == "lower" else -1
@@ -178,7 +181,7 @@ def _alike(groups: Sequence[Group]) -> list[Group]:
     alike: dict[tuple[str, str], list[Group]] = {}
     for group in groups:
         named = group.targets[0] if len(group.targets) == 1 else None
-        reason = group.reason if named is None else group.reason.replace(repr(named), "the target")
+        reason = group.reason if named is None else of_any(group.reason, [named])
         alike.setdefault((group.status, reason), []).append(group)
     merged = [members[0] if len(members) == 1 else _together(members, reason) for (_, reason), members in alike.items()]
     return sorted(merged, key=lambda group: -group.count)

@@ -12,6 +12,7 @@ import polars as pl
 from leaderboard import cards, numbers
 from leaderboard.context import Column, Site
 from leaderboard.lineage import seen_in_training
+from leaderboard.statuses import of_any
 from reports.figures import LEAST_SPAN, Kind
 from reports.tables import Board
 
@@ -240,6 +241,9 @@ def _rows(
     for name in names:
         cells = tuple(figure_cell(by_place[name, column.id], column.unit, scales[column.id]) for column in columns)
         reasons = {cell.reason for cell in cells}
+        nothing = reasons.pop() if len(reasons) == 1 else None
+        if nothing and described[name]["targets"] > 1 and not described[name]["targets_covered"]:
+            nothing = of_any(nothing, board.targets)
         family, card = str(described[name]["family"]), site.card(name)
         seen = (
             None
@@ -254,7 +258,7 @@ def _rows(
                 kind=site.kind(name),
                 cells=cells,
                 facts=described[name],
-                nothing=reasons.pop() if len(reasons) == 1 else None,
+                nothing=nothing,
                 rank=ranks[name] if ranks else "ranks stand in the overall table",
                 seen=seen,
                 facets=facets(family, card, seen=seen is not None),

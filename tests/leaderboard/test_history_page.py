@@ -87,6 +87,19 @@ def test_a_figure_that_rests_on_failures_says_so_beside_its_chart(tmp_path: Path
     assert '<span class="remark">2 of 20 failed</span>' in source
 
 
+def test_what_one_run_alone_has_is_a_table_without_charts(tmp_path: Path) -> None:
+    nights = Nights(tmp_path / "results")
+    for day in range(2):
+        systems = {"mixture": System(0.0, family="baseline"), "old": System(5.0, str(day))}
+        nights.write(day, systems | ({"new": System(6.0)} if day else {}))
+    made = made_of(tmp_path / "results")
+    new, old = made["history/new.html"].decode(), made["history/old.html"].decode()
+    said = "One run: nothing to look back on yet."
+    assert (said in new, said in old) == (True, False)
+    assert ("<svg" in new, "<svg" in old) == (False, True)
+    assert "night-001" in new
+
+
 def test_events_stand_in_the_table_the_newest_first(pages: dict[str, Page]) -> None:
     rows = [re.sub(r"\s+", " ", row).strip() for row in pages["history.html"].rows]
     starts = [row.removeprefix("▼ ").removeprefix("★ ") for row in rows]

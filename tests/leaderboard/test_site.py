@@ -12,6 +12,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from bench.imports import import_results
+from bench.reported import Reading
 from leaderboard import SiteError, build
 from leaderboard.statuses import status_words
 from page_kit import Page
@@ -119,6 +121,16 @@ def test_what_is_left_out_is_counted_and_said_in_its_scene(site: Path) -> None:
     assert "1 trivial target" in text_of(site, "datasets/esc50.html")
     (scene,) = (site / "scenes/musdb18").glob("artist-song-4-*.html")
     assert "Absent: the reference lies 60 dB or more under the mixture" in Page(scene).text
+
+
+def test_what_is_counted_in_a_scene_stands_without_decimals(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("separator,scene,target,value\na,one,x,2\nb,one,x,0\na,two,x,1\nb,two,x,0.5\n", encoding="utf-8")
+    reading = Reading(constants={"dataset": "set", "unit": "", "better": "lower", "metric": "extra@1", "split": "test"})
+    import_results(table, format="csv", results=tmp_path / "r", reading=reading, oracles=[], run="a")
+    site = build(tmp_path / "r", tmp_path / "site").parent
+    pages = ((site / f"scenes/set/{scene}.html").read_text(encoding="utf-8") for scene in ("one", "two"))
+    assert [re.findall(r">([\d.]+)</td>", page) for page in pages] == [["0", "2"], ["0.500", "1.000"]]
 
 
 def test_every_missing_number_says_why(site: Path) -> None:

@@ -13,6 +13,7 @@ from leaderboard.fingerprints import Fingerprints
 from leaderboard.folder import SiteFolder
 from leaderboard.page import PageModule, Studio
 from leaderboard.pages import about, background, classes, compare, datasets, history, overview, scenes, separators
+from reports.figures import none_left_over
 from reports.results import Results
 
 _PAGES: Final[tuple[PageModule, ...]] = (
@@ -64,13 +65,14 @@ def build(
     studio = Studio(site, folder.folder, base_url=base_url)
     every = [(page, fingerprints.page(page)) for pages in _PAGES for page in pages(studio)]
     wanted = [(page, made_of) for page, made_of in every if not folder.keeps(page.path, made_of)]
-    for page, _ in wanted:
-        if page.begin:
-            tell(f"figures of {page.path}")
-            page.begin()
-    for number, (page, made_of) in enumerate(sorted(wanted, key=lambda one: one[0].begin is not None), 1):
-        tell(f"{number:,} of {len(wanted):,} files, {page.path}")
-        folder.add(page.path, page.content(), made_of=made_of)
+    with none_left_over():
+        for page, _ in wanted:
+            if page.begin:
+                tell(f"figures of {page.path}")
+                page.begin()
+        for number, (page, made_of) in enumerate(sorted(wanted, key=lambda one: one[0].begin is not None), 1):
+            tell(f"{number:,} of {len(wanted):,} files, {page.path}")
+            folder.add(page.path, page.content(), made_of=made_of)
     for file in sorted(resources.files("leaderboard").joinpath("static", "site").iterdir(), key=lambda file: file.name):
         folder.add(f"static/{file.name}", file.read_bytes())
     folder.add(kept.FILE, kept.content(site, fingerprints))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
@@ -23,7 +22,7 @@ from leaderboard.page import Page, Studio
 from ontology import Node
 from ontology.forest import Place, forest
 from reports.blocks import FIGURES
-from reports.figures import PAGE, Curve, Printed, curve_drawing, printing
+from reports.figures import PAGE, Curve, Printing, curve_drawing, printing
 from reports.figures.heat import step_edges
 from reports.tables import Board
 
@@ -242,7 +241,7 @@ def _by_depth(atlas: Atlas, board: Board) -> dict[str, Any]:
 
 def _curves(
     atlas: Atlas, board: Board, column: Column, table: rankings.Table, figures: pl.DataFrame, depths: list[int]
-) -> tuple[Future[Printed], str] | None:
+) -> tuple[Printing, str] | None:
     """The best systems that may be compared on all depths, with the references that frame them.
 
     Returns the figure, and what its caption says of failures.

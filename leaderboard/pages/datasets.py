@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
 from functools import cached_property, partial
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from leaderboard.order import in_order
 from leaderboard.page import Page, Studio
 from leaderboard.paths import slug
 from reports.aggregate import parse_column
-from reports.figures import PAGE, Printed, printing
+from reports.figures import PAGE, Printing, printing
 from reports.published import published_on
 from reports.tables import Board
 
@@ -79,11 +78,11 @@ class _Figures:
         self._curves  # noqa: B018
 
     @cached_property
-    def _printed(self) -> dict[str, tuple[Plate, Future[Printed]]]:
+    def _printed(self) -> dict[str, tuple[Plate, Printing]]:
         return {kind: printed for kind in self.kinds for printed in _print(KINDS[kind].plates(self.view))}
 
     @cached_property
-    def _curves(self) -> list[tuple[Plate, Future[Printed]]]:
+    def _curves(self) -> list[tuple[Plate, Printing]]:
         """Those over thresholds, which stand in the page alone."""
         curves = plates_of(self.view, "thresholds") if self.view.board.blind else ()
         return [] if isinstance(curves, str) else _print(curves)
@@ -98,7 +97,7 @@ class _Figures:
         return [{"plate": plate, "svg": printed.result().page, "files": files} for plate, printed, files in found]
 
 
-def _print(plates: Iterable[Plate]) -> list[tuple[Plate, Future[Printed]]]:
+def _print(plates: Iterable[Plate]) -> list[tuple[Plate, Printing]]:
     return [(plate, printing(plate.drawing, PAGE)) for plate in plates]
 
 

@@ -14,7 +14,7 @@ from reports.figures.curves import Curve, curve_drawing
 from reports.figures.heat import HeatCell, heat_drawing
 from reports.figures.intervals import interval_drawing
 from reports.figures.marks import KINDS, LEAST_SPAN, Dot, Kind, kind_of
-from reports.figures.press import Printed, printing
+from reports.figures.press import Printed, Printing, none_left_over, printing
 from reports.figures.trends import Cloud, TrendPoint, trend_drawing
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Kind",
     "Panel",
     "Printed",
+    "Printing",
     "Series",
     "Sheet",
     "TrendPoint",
@@ -45,6 +46,7 @@ __all__ = [
     "heat_drawing",
     "interval_drawing",
     "kind_of",
+    "none_left_over",
     "pareto_front",
     "printing",
     "trend_drawing",

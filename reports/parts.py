@@ -67,12 +67,14 @@ class Parts:
             rows = rows.filter(~missing)
         measured = [name for name, kind in self.schema.items() if kind == pl.Float64() and name not in _AS_THEY_ARE]
         rows = rows.with_columns(
-            pl.when(pl.col(name).is_between(0, LARGEST)).then(name).alias(name) for name in measured
+            pl.when(pl.col(name).is_between(0, LARGEST)).then(pl.col(name).abs()).alias(name) for name in measured
         )
         if "value" not in self.schema:
             return rows
+        value = pl.col("value")
         return rows.with_columns(
-            pl.when(pl.col("value").abs() > LARGEST).then(math.inf).otherwise("value").alias("value")
+            # Zero loses its sign, which no hash of rows tells: else a page might be kept that is not as it would be.
+            pl.when(value.abs() > LARGEST).then(math.inf).when(value == 0).then(0.0).otherwise(value).alias("value")
         )
 
     def counts(self) -> pl.DataFrame:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.parts import last_of_each
+from reports.parts import Parts, last_of_each
 
 ROWS = st.lists(
     st.tuples(
@@ -18,7 +19,7 @@ ROWS = st.lists(
     ),
     max_size=12,
 )
-SCHEMA = {"key": pl.String, "value": pl.Float64, "mids": pl.List(pl.String)}
+SCHEMA = pl.Schema({"key": pl.String(), "value": pl.Float64(), "mids": pl.List(pl.String)})
 
 
 @settings(max_examples=60, deadline=None)
@@ -30,3 +31,13 @@ def test_the_last_of_rows_alike_stays_and_no_other(
     for names in (["key"], ["key", "value"], ["key", "value", "mids"]):
         last = {repr(row[1:][: len(names)]): row[0] for row in table.iter_rows()}
         assert sorted(last_of_each(table, names)["place"]) == sorted(last.values())
+
+
+def test_a_zero_read_has_no_sign(tmp_path: Path) -> None:
+    schema = pl.Schema({"value": pl.Float64(), "seconds": pl.Float64()})
+    pl.DataFrame({"value": [-0.0, 0.0, -1.0, None], "seconds": [-0.0, 2.0, 3.0, None]}).write_parquet(
+        tmp_path / "part.parquet"
+    )
+    read = Parts(tmp_path, schema).read()
+    assert sorted(map(repr, read["value"])) == ["-1.0", "0.0", "0.0", "None"]
+    assert sorted(map(repr, read["seconds"])) == ["0.0", "2.0", "3.0", "None"]

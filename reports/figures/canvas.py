@@ -179,10 +179,10 @@ def fitted(text: str, *, width: float, sheet: Sheet) -> float:
 
 @contextmanager
 def _settings(sheet: Sheet) -> Iterator[None]:
-    from matplotlib import rc_context
+    from matplotlib import style
 
-    settings: Any = {**_SETTINGS, "font.size": sheet.size}
-    with rc_context(settings), warnings.catch_warnings():
+    # Matplotlib's own settings first: those of a user or a notebook are in no other process, and on no other machine.
+    with style.context(["default", {**_SETTINGS, "font.size": sheet.size}]), warnings.catch_warnings():
         # A letter that the font lacks is drawn by the page's font; a PDF shows a box in its place.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         yield

@@ -49,6 +49,14 @@ def test_a_figure_whose_process_is_lost_is_drawn_all_the_same(caplog: pytest.Log
     assert printing(Drawing("T", "D", line), PAGE).result().svg == Drawing("T", "D", line).on(PAGE).svg
 
 
+def test_settings_of_a_notebook_change_no_figure() -> None:
+    from matplotlib import rc_context
+
+    with rc_context({"lines.linewidth": 9, "axes.grid": True, "font.family": "serif"}):
+        here = Drawing("T", "D", line).on(PAGE).svg
+    assert printing(Drawing("T", "D", line), PAGE).result().svg == here
+
+
 def test_a_daemon_which_may_start_no_process_draws_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     _end_workers()
     monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from leaderboard.context import Site
 from leaderboard.order import in_order
 from leaderboard.statuses import of_any, status_words
 from reports.figures import KINDS, Kind
+from reports.outcomes import EMPTY
 from reports.tables import Board
 
 Score = tuple[float | None, str | None, str | None]
@@ -52,6 +53,8 @@ class TargetTable:
     not_run: tuple[tuple[str, str], ...]
     """Name and address of each separator that has no result here."""
     left_out: str | None
+    nothing: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Why there is nothing to score for anybody, with the metrics of which that holds; they have no column."""
 
     @property
     def particular(self) -> bool:
@@ -115,6 +118,7 @@ class SceneTables:
 
     def _table(self, rows: Sequence[tuple[Any, ...]]) -> TargetTable:
         """The table of ``target, separator, metric, value, whether not run, status, reason``."""
+        nothing, rows = _with_something_to_score(rows)
         metrics = sorted({row[2] for row in rows}, key=lambda metric: (self._order.get(metric, math.inf), metric))
         places = {metric: place for place, metric in enumerate(metrics)}
         units = [self._site.metric(metric).unit for metric in metrics]
@@ -147,7 +151,23 @@ class SceneTables:
             groups=tuple((kind, tuple(members)) for kind, members in groups.items() if members),
             not_run=tuple((name, self.people[name].href) for name in sorted(scores.keys() - ran)),
             left_out=None,
+            nothing=tuple((reason, tuple(sorted(found))) for reason, found in sorted(nothing.items())),
         )
+
+
+def _with_something_to_score(rows: Sequence[tuple[Any, ...]]) -> tuple[dict[str, list[str]], list[tuple[Any, ...]]]:
+    """Metrics that have nothing to score in any separator, by the reason, and the rows of the others."""
+    empty = {row[2]: row[6] for row in rows if row[5] == EMPTY}
+    for _, _, metric, _, not_run, status, _ in rows:
+        if status != EMPTY and not not_run:
+            empty.pop(metric, None)
+    others = [row for row in rows if row[2] not in empty]
+    if not others:
+        return {}, list(rows)
+    nothing: dict[str, list[str]] = {}
+    for metric, reason in empty.items():
+        nothing.setdefault(reason, []).append(metric)
+    return nothing, others
 
 
 def _happened(said: dict[int, tuple[str, str]]) -> tuple[tuple[str, str], ...]:

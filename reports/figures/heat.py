@@ -133,12 +133,12 @@ def _key(
     ]
     if hatched:
         handles.append(Patch(facecolor="none", linewidth=0.6, label="none", **_MISSING))
-    fit = max(1, int(sheet.ems // 8.5))
+    columns = min(max(1, int(sheet.ems // 8.5)), len(handles))
     small = _SMALL * sheet.size
     figure.legend(
-        handles=handles,
+        handles=[handle for column in range(columns) for handle in handles[column::columns]],  # read line by line
         loc="outside lower left",
-        ncols=min(fit, len(handles)),
+        ncols=columns,
         title=unit or None,
         alignment="left",
         frameon=False,

@@ -116,10 +116,13 @@ class SceneTables:
                 tables[told["index"]] = replace(tables.get(told["index"], bare), left_out=told["reason"])
         return [table for _, table in sorted(tables.items())]
 
+    def _place(self, metric: str) -> tuple[float, str]:
+        return self._order.get(metric, math.inf), metric
+
     def _table(self, rows: Sequence[tuple[Any, ...]]) -> TargetTable:
         """The table of ``target, separator, metric, value, whether not run, status, reason``."""
         nothing, rows = _with_something_to_score(rows)
-        metrics = sorted({row[2] for row in rows}, key=lambda metric: (self._order.get(metric, math.inf), metric))
+        metrics = sorted({row[2] for row in rows}, key=self._place)
         places = {metric: place for place, metric in enumerate(metrics)}
         units = [self._site.metric(metric).unit for metric in metrics]
         broken = {row[2] for row in rows if row[3] is not None and not row[3].is_integer()}
@@ -151,7 +154,7 @@ class SceneTables:
             groups=tuple((kind, tuple(members)) for kind, members in groups.items() if members),
             not_run=tuple((name, self.people[name].href) for name in sorted(scores.keys() - ran)),
             left_out=None,
-            nothing=tuple((reason, tuple(sorted(found))) for reason, found in sorted(nothing.items())),
+            nothing=tuple((reason, tuple(sorted(found, key=self._place))) for reason, found in sorted(nothing.items())),
         )
 
 

@@ -16,6 +16,7 @@ from reports.archive import PLACE
 from reports.changes import Change, Course, course, paired
 from reports.event import KINDS, Event, EventKind, causes
 from reports.history import History
+from reports.outcomes import NO_REASON
 from reports.ranks import margin_of
 from reports.records import records
 from reports.schema import MetricEntry
@@ -82,7 +83,7 @@ def _step(history: History, one: Course, change: Change, metrics: Mapping[str, M
 
 def _failures(history: History) -> Iterator[Event]:
     for failing in history.failing:
-        said = " ".join((failing.reason or "no reason was recorded").split())
+        said = " ".join((failing.reason or NO_REASON).split())
         former, manifest = history.archive.manifests[failing.former], history.archive.manifests[failing.run]
         yield Event(
             "failing", failing.place, failing.run, failing.former, failing.separator,

@@ -27,6 +27,8 @@ DEPTHS: Final = (1, 2, 3, 4, 5, 6)
 """At which blind scenes are scored."""
 EMPTY: Final = "empty"
 """Status of a score that has no value by its own rules."""
+NO_REASON: Final = "no reason was recorded"
+"""Said where a failure does not say why."""
 
 STATES: Final = ("measured", "skipped", "failed", "not run", "empty")
 """What a pair of scene and target may be for a separator."""
@@ -215,7 +217,7 @@ def _verdict() -> dict[str, pl.Expr]:
         .then(pl.lit("the run has not come to this cell"))
         .when(cell == "ok")
         .then(pl.lit("this metric was not computed for the cell"))
-        .otherwise(pl.lit("no reason was recorded"))
+        .otherwise(pl.lit(NO_REASON))
     )
     return {
         "status": status,

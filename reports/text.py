@@ -9,6 +9,7 @@ import polars as pl
 
 from reports.aggregate import column_depth, parse_column
 from reports.blind_text import blind_lines
+from reports.outcomes import NO_REASON
 from reports.results import Results
 from reports.schema import MetricEntry
 from reports.tables import Board, boards
@@ -104,7 +105,7 @@ def _failures(cells: pl.DataFrame) -> list[str]:
     lines = []
     for row in counted.head(_REASONS).to_dicts():
         where = row["scene"] if row["cells"] == 1 else f"{row['cells']} cells"
-        reason = " ".join(str(row["reason"]).split())
+        reason = " ".join((row["reason"] or NO_REASON).split())
         lines.append(f"{row['status']}: {row['separator']} on {', '.join(row['dataset'])}, {where}: {reason}")
     if len(counted) > _REASONS:
         lines.append(f"... and {len(counted) - _REASONS} more reasons; `stemtree results show --json` has them all")

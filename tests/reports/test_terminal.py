@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+import polars as pl
 import pytest
 
 from compare_kit import write_run
@@ -33,3 +34,10 @@ def test_the_best_separator_stands_first_whichever_way_the_metric_goes(
     names = re.findall(r"^ *(soft|loud) ", summary(Results(tmp_path)), flags=re.MULTILINE)
     assert names[0] == first
     assert len(names) == 2
+
+
+def test_a_failure_without_a_reason_says_so(tmp_path: Path) -> None:
+    write_run(tmp_path, "base", {"a": {"1": {"x": 1.0}, "2": {"x": 1.0}}})
+    for path in (tmp_path / "cells").glob("*.parquet"):
+        pl.read_parquet(path).with_columns(status=pl.lit("oom"), reason=pl.lit(None, pl.String)).write_parquet(path)
+    assert re.search("^oom: a on .*, 2 cells: no reason was recorded$", summary(Results(tmp_path)), flags=re.MULTILINE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from leaderboard.context import Site, dataset_title, metric_anchor
 from leaderboard.order import in_order
 from leaderboard.statuses import status_words
 from reports.tables import Board
+from reports.unseen import seen
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Studio:
         def content() -> str:
             root = "../" * path.count("/")
             text = self.environment.get_template(template).render(root=root, path=path, **values())
-            return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text)
+            return seen(text)
 
         return Page(path, content, None if of is None else tuple(of), shows, begin)
 
@@ -107,11 +107,6 @@ class Studio:
 
 _MOST: Final = 20_000
 """Characters of one text that a page shows: more than any name, reason or traceback needs."""
-_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-"""Control characters other than the ends of lines, those that turn the direction of text, and halves of letters.
-
-Letters that are joined or kept apart (U+200B to U+200D) stay as they are: words of some scripts need these marks.
-"""
 
 
 def cut(value: Any) -> Any:

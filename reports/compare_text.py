@@ -11,6 +11,7 @@ from reports.aggregate import column_depth, parse_column
 from reports.bootstrap import LEVEL
 from reports.compare import Comparison, words_of
 from reports.terminal import lines_of, number
+from reports.unseen import seen
 
 SHOWN: Final = 20
 """Lines of each list; JSON has all."""
@@ -21,7 +22,7 @@ SCENES: Final = 6
 def comparison_text(found: Comparison, *, width: int = 160) -> str:
     """Changed scores, changed statuses, differences of the headline figures, and one line that sums them up."""
     parts = [_changed_scores(found), _statuses(found), *_figures(found, width), _last_line(found)]
-    return "\n".join(line for part in parts for line in part)
+    return seen("\n".join(line for part in parts for line in part))
 
 
 def _changed_scores(found: Comparison) -> list[str]:

@@ -14,6 +14,7 @@ from reports.results import Results
 from reports.schema import MetricEntry
 from reports.tables import Board, boards
 from reports.terminal import lines_of, number
+from reports.unseen import seen
 
 _FIGURE_WIDTH: Final = 24
 """Columns that a figure with its interval takes."""
@@ -32,7 +33,7 @@ def summary(results: Results, run: str | None = None, *, width: int = 160) -> st
     """
     metrics = results.metrics()
     tables = [_table(board, metrics, width) for board in boards(results, run)]
-    return "\n".join([*tables, *_failures(results.run_cells(run))])
+    return seen("\n".join([*tables, *_failures(results.run_cells(run))]))
 
 
 def _table(board: Board, metrics: Mapping[str, MetricEntry], width: int) -> str:

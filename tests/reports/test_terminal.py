@@ -41,3 +41,17 @@ def test_a_failure_without_a_reason_says_so(tmp_path: Path) -> None:
     for path in (tmp_path / "cells").glob("*.parquet"):
         pl.read_parquet(path).with_columns(status=pl.lit("oom"), reason=pl.lit(None, pl.String)).write_parquet(path)
     assert re.search("^oom: a on .*, 2 cells: no reason was recorded$", summary(Results(tmp_path)), flags=re.MULTILINE)
+
+
+def test_a_reason_that_somebody_sent_commands_no_terminal(tmp_path: Path) -> None:
+    write_run(tmp_path, "base", {"a": {"1": {"x": 1.0}, "2": {"x": 1.0}}})
+    write_run(tmp_path, "head", {"a": {"1": "error", "2": {"x": 1.0}}}, hour=1, version="2")
+    for path in (tmp_path / "cells").glob("*.parquet"):
+        hostile = pl.lit("\x1b[2J\u202egone\r", pl.String)
+        pl.read_parquet(path).with_columns(reason=pl.when(pl.col("status") == "error").then(hostile)).write_parquet(
+            path
+        )
+    base, head = (State(Results(tmp_path, left_by=run), run) for run in ("base", "head"))
+    for text in (summary(Results(tmp_path)), comparison_text(compare(base, head, tolerance=0.0))):
+        assert "[2J" in text
+        assert not {"\x1b", "\u202e", "\r"} & set(text)

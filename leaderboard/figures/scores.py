@@ -195,10 +195,11 @@ def depths(view: View) -> Plate:
     """The score against the depth of the ontology."""
     chosen, targets = view.choose(view.everywhere, systems=6, references=3), view.choose_targets(6).names
     places = [float(target.rsplit(" ", 1)[-1]) for target in targets]
-    curves, few = [], len(chosen.names) <= _FEW
+    curves, few, bands = [], len(chosen.names) <= _FEW, set()
     for name in chosen.names:
         dots = [view.by_target.get((name, target)) for target in targets]
         banded = few or view.kind(name) == "system"
+        bands |= {dot.low is not None for dot in dots if dot and banded}
         curves.append(
             Curve(
                 view.label(name),
@@ -209,11 +210,14 @@ def depths(view: View) -> Plate:
                 view.kind(name),
             )
         )
+    enough = " where there are recordings enough" if False in bands else ""
+    of_whom = "" if few else " for systems"
+    banding = f"with bands of {LEVEL}{of_whom}{enough}" if True in bands else "without intervals"
     return Plate(
         "depths",
         "By depth",
-        f"{view.column.title} against the depth of the ontology at which classes are told apart, {view.within}, with "
-        f"bands of {LEVEL}{'' if few else ' for systems'}. {_SHAPES}"
+        f"{view.column.title} against the depth of the ontology at which classes are told apart, {view.within}, "
+        f"{banding}. {_SHAPES}"
         f"{view.failures_by_target(chosen.names, targets)}{chosen.words}",
         curve_drawing(
             curves,

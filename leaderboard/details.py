@@ -56,7 +56,7 @@ class TargetTable:
     nothing: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Why there is nothing to score for anybody, with the metrics of which that holds; they have no column."""
 
-    @property
+    @cached_property
     def particular(self) -> bool:
         """Whether there is anything to say of a row beside its values."""
         return any(row.happened for _, rows in self.groups for row in rows)

@@ -141,18 +141,25 @@ def _tail(recordings: int) -> float:
     return math.erfc(reach_of(recordings, (1 - LEVEL) / 2) / math.sqrt(2)) / 2
 
 
+def why_no_interval(figures: Array, recordings: int) -> str | None:
+    """Why a figure has no interval; None where :func:`interval_of` gives it one."""
+    if recordings < 2:
+        return "one recording: no interval" if recordings else "nothing measured: no interval"
+    if np.count_nonzero(~np.isnan(figures)) < 0.9 * len(figures):
+        # Where many draws are empty, what is left no longer stands for the sampling distribution.
+        return f"{recordings} recordings: too few for an interval that means much"
+    return None
+
+
 def interval_of(figures: Array, recordings: int) -> Interval:
     """The 95 % interval of a figure that so many independent recordings stand behind, or why there is none.
 
     ``figures`` (draws,) are NaN where a draw leaves none.
     """
-    if recordings < 2:
-        return Interval(None, None, "one recording: no interval" if recordings else "nothing measured: no interval")
-    defined = figures[~np.isnan(figures)]
-    if len(defined) < 0.9 * len(figures):
-        # Where many draws are empty, what is left no longer stands for the sampling distribution.
-        return Interval(None, None, f"{recordings} recordings: too few for an interval that means much")
+    reason = why_no_interval(figures, recordings)
+    if reason is not None:
+        return Interval(None, None, reason)
     tail = _tail(recordings)
-    low, high = np.quantile(defined, [tail, 1 - tail])
+    low, high = np.quantile(figures[~np.isnan(figures)], [tail, 1 - tail])
     note = f"{recordings} recordings: too few to lean on the interval" if recordings < FEW else None
     return Interval(float(low), float(high), note)

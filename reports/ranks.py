@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reports.aggregate import Array
-from reports.bootstrap import LEVEL, interval_of, reach_of
+from reports.bootstrap import LEVEL, reach_of, why_no_interval
 from reports.sides import Sides
 
 DRAWS: Final = 10_000
@@ -124,7 +124,7 @@ class Contest:
         able = []
         for row, column in combinations(range(len(names)), 2):
             recordings = sides.shared(places[row], places[column]).recordings
-            if interval_of(sides.difference(places[row], places[column])[1], recordings).low is not None:
+            if why_no_interval(sides.difference(places[row], places[column])[1], recordings) is None:
                 able.append((row, column, recordings))
 
         def drawn() -> Drawn:

@@ -53,7 +53,8 @@ class Fingerprints:
         people = [self._people(board) for board in page.of]
         if page.shows is not None:
             return digest(self._everywhere, *people, page.shows)
-        return digest(self._everywhere, *people, *(self._with_runs(board) for board in page.of))
+        told = self._with_runs if page.runs else self.board
+        return digest(self._everywhere, *people, *(told(board) for board in page.of))
 
     def _people(self, board: Board) -> str:
         """Families, kinds and cards of the separators of a board."""
@@ -66,14 +67,15 @@ class Fingerprints:
 
     def _with_runs(self, board: Board) -> str:
         """A board with all that is told of the runs behind it."""
-        behind = set(board.cells["run"].drop_nulls().unique())
-        told = [manifest.model_dump(mode="json") for manifest in self._site.manifests if manifest.run in behind]
-        return digest(self.board(board), _json(told))
+        behind = board.cells.select("separator", "scene", "run")
+        runs = set(behind["run"].drop_nulls().unique())
+        told = [manifest.model_dump(mode="json") for manifest in self._site.manifests if manifest.run in runs]
+        return digest(self.board(board), _rows(behind).tobytes(), _json(told))
 
     def board(self, board: Board) -> str:
-        """The hash of all rows of a board and of what its figures hang on."""
+        """The hash of all rows of a board and of what its figures hang on, which run last asked for a cell left out."""
         if id(board) not in self._boards:
-            frames = [board.outcomes, board.cells, board.scenes, board.left_out]
+            frames = [board.outcomes, board.cells.drop("run"), board.scenes, board.left_out]
             if board.blind:
                 keys = board.cells.select("key")
                 told = (board.blind.scores, board.blind.swept, board.blind.detections)

@@ -27,9 +27,11 @@ class Page:
     """Relative to the folder of the site, with forward slashes."""
     content: Callable[[], str | bytes]
     of: tuple[Board, ...] | None
-    """Boards whose results it shows, and the runs behind them; None where it may show anything."""
+    """Boards whose results it shows; None where it may show anything."""
     shows: str | None = None
     """The hash of all that it shows, where this is less than its boards; titles, metrics, cards count anyway."""
+    runs: bool = False
+    """Whether it also tells of the runs behind its boards."""
     begin: Callable[[], object] | None = None
     """Has work begun elsewhere that its content waits for: a build makes such pages last."""
 
@@ -80,12 +82,13 @@ class Studio:
         *,
         of: Sequence[Board] | None,
         shows: str | None = None,
+        runs: bool = False,
         begin: Callable[[], object] | None = None,
     ) -> Page:
         """A page made of ``template``; ``values`` are taken when it is rendered, beside ``root`` and ``path``.
 
-        ``root`` is the way from the page to the folder of the site: ``""``, ``"../"`` and so on; ``of``, ``shows`` and
-        ``begin`` are those of :class:`Page`.
+        ``root`` is the way from the page to the folder of the site: ``""``, ``"../"`` and so on; ``of``, ``shows``,
+        ``runs`` and ``begin`` are those of :class:`Page`.
         """
 
         def content() -> str:
@@ -93,7 +96,7 @@ class Studio:
             text = self.environment.get_template(template).render(root=root, path=path, **values())
             return seen(text)
 
-        return Page(path, content, None if of is None else tuple(of), shows, begin)
+        return Page(path, content, None if of is None else tuple(of), shows, runs, begin)
 
     @cached_property
     def overall(self) -> dict[str, rankings.Table]:

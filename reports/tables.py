@@ -327,7 +327,7 @@ def boards(results: Results, run: str | None = None) -> list[Board]:
     Raises:
         ResultsError: the folder cannot be read, or a cell belongs to a data set of which no manifest tells.
     """
-    cells, scores, scenes = results.run_cells(run), results.scores(), results.scenes()
+    cells, scores, scenes = results.run_cells(run).sort("separator", "scene"), results.scores(), results.scenes()
     named = _by(_all_entries(results), ("dataset", "split"))
     entries = {
         (name, entry.split): entry

@@ -47,4 +47,4 @@ def pages(studio: Studio) -> Iterator[Page]:
 
     for name in sorted(site.families):
         of = [board for board in site.boards if name in board.covered]
-        yield studio.page(site.separator_href(name), "separator.html", partial(values, name), of=of)
+        yield studio.page(site.separator_href(name), "separator.html", partial(values, name), of=of, runs=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,14 @@ def new_run(folder: Path, make_writer: Callable[..., Any]) -> None:
     run(folder, make_writer, "night-2", {"b": ("g", 3.0)})
 
 
+def run_that_found_all_done(folder: Path, make_writer: Callable[..., Any]) -> None:
+    runs = folder / "runs"
+    described = json.loads((runs / "night-1.json").read_text(encoding="utf-8"))
+    described |= {"run": "night-9", "started": "2026-09-09T00:00:00Z"}
+    (runs / "night-9.json").write_text(json.dumps(described), encoding="utf-8")
+    shutil.copyfile(runs / "night-1.parquet", runs / "night-9.parquet")
+
+
 def one_scene(folder: Path, make_writer: Callable[..., Any]) -> None:
     writer = make_writer(folder, separators={"a": ("f", 9.0)})
     writer.dataset("songs", {"scene 3": (("x", "y"), ("r3",))}, title="Songs")
@@ -75,6 +84,7 @@ def changed_scores(folder: Path, make_writer: Callable[..., Any]) -> None:
 
 CHANGES: list[Change] = [
     new_run, one_scene, changed_card, changed_definition, removed_run, changed_scores, merged_parts,
+    run_that_found_all_done,
 ]  # fmt: skip
 
 
@@ -119,6 +129,18 @@ def test_cells_of_one_scene_make_its_own_page_anew_and_no_other_scene(
     }
     assert "datasets/songs.html" in again
     assert "datasets/clips.html" not in again
+
+
+def test_a_run_that_found_all_done_makes_no_page_anew_that_names_no_run(
+    results: Path, make_writer: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_run(results, make_writer)
+    build(results, tmp_path / "site")
+    run_that_found_all_done(results, make_writer)
+    again = made(monkeypatch, results, tmp_path / "site")
+    assert {path.split("/")[0] for path in again} == {
+        "separators", "history", "history.html", "history.atom", ".stemtree-history.json",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("damage", ["gone", "other"])

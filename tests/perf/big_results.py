@@ -105,7 +105,15 @@ class BigResults:
         })  # fmt: skip
         return written
 
-    def run(self, run: str, names: Sequence[str], *, attempt: int = 0, only: dict[str, list[str]] | None = None) -> int:
+    def run(
+        self,
+        run: str,
+        names: Sequence[str],
+        *,
+        attempt: int = 0,
+        only: dict[str, list[str]] | None = None,
+        done: bool = False,
+    ) -> int:
         """Write a run of some separators, all of them in one part for each data set; returns the score rows.
 
         Args:
@@ -113,6 +121,7 @@ class BigResults:
             names: separators; one that is not among those of the folder is a new system.
             attempt: another one gives other scores.
             only: scenes by data set; None for all of all.
+            done: whether the run finds all of its cells done, and writes none.
         """
         written, entries = 0, []
         for dataset in DATASETS:
@@ -130,6 +139,8 @@ class BigResults:
                         "scene": scene.name, "protocol": "query", "variant": f"variant-of-{name}",
                         "oracle": family == "oracle",
                     })  # fmt: skip
+                    if done:
+                        continue
                     cell, rows = _cell(run, key, dataset, scene, name, level, attempt)
                     cells.append(cell)
                     scores += [{**row, "key": key} for row in rows]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -27,6 +29,8 @@ _PAGES: Final[tuple[PageModule, ...]] = (
     background.pages,
     about.pages,
 )
+_SELDOM: Final = (50_000, 20, 100)
+"""Objects more, and rounds of one generation, from which on Python looks through the next one."""
 
 
 def build(
@@ -65,7 +69,7 @@ def build(
     studio = Studio(site, folder.folder, base_url=base_url)
     every = [(page, fingerprints.page(page)) for pages in _PAGES for page in pages(studio)]
     wanted = [(page, made_of) for page, made_of in every if not folder.keeps(page.path, made_of)]
-    with none_left_over():
+    with none_left_over(), _seldom_collected():
         for page, _ in wanted:
             if page.begin:
                 tell(f"figures of {page.path}")
@@ -78,3 +82,14 @@ def build(
     folder.add(kept.FILE, kept.content(site, fingerprints))
     folder.write()
     return folder.folder / "index.html"
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Let Python look for cycles less often: nearly all that a build makes stays, and is looked through each time."""
+    former = gc.get_threshold()
+    gc.set_threshold(*_SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*former)

@@ -95,33 +95,27 @@ def paired(
 
     Both are a run and a separator, which need not be the same.
     """
+
+    def work_out() -> dict[str, Any]:
+        before, after = (
+            _alone(archive.board(run, place), separator, column, name=head[1]) for run, separator in (base, head)
+        )
+        keys = before.cells.select("separator", "scene", "key").join(
+            after.cells.select("separator", "scene", "key", "status"), on=["separator", "scene"], suffix="_head"
+        )
+        recomputed = keys.filter((pl.col("key") != pl.col("key_head")) & pl.col("status").is_not_null())
+        places = dict(zip(("dataset", "split", "protocol"), map(pl.lit, place), strict=True))
+        found = differences(
+            [before], [after], recomputed.with_columns(**places), metrics=(), definitions=metrics, tolerance=0.0
+        )
+        return found.row(0, named=True)
+
     entry = metrics.get(parse_column(column)[0])
     states = [(archive.places(run)[place], separator) for run, separator in (base, head)]
-    name = named([states, column, entry.model_dump(mode="json") if entry else None])
-    found: dict[str, Any] = archive.once.value(name, lambda: _paired(archive, place, column, base, head, metrics))
+    found: dict[str, Any] = archive.once.value(
+        named([states, column, entry.model_dump(mode="json") if entry else None]), work_out
+    )
     return found
-
-
-def _paired(
-    archive: Archive,
-    place: Place,
-    column: str,
-    base: tuple[str, str],
-    head: tuple[str, str],
-    metrics: Mapping[str, MetricEntry],
-) -> dict[str, Any]:
-    before, after = (
-        _alone(archive.board(run, place), separator, column, name=head[1]) for run, separator in (base, head)
-    )
-    keys = before.cells.select("separator", "scene", "key").join(
-        after.cells.select("separator", "scene", "key", "status"), on=["separator", "scene"], suffix="_head"
-    )
-    recomputed = keys.filter((pl.col("key") != pl.col("key_head")) & pl.col("status").is_not_null())
-    places = dict(zip(("dataset", "split", "protocol"), map(pl.lit, place), strict=True))
-    found = differences(
-        [before], [after], recomputed.with_columns(**places), metrics=(), definitions=metrics, tolerance=0.0
-    )
-    return found.row(0, named=True)
 
 
 def _alone(board: Board, separator: str, column: str, *, name: str) -> Board:

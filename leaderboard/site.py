@@ -72,7 +72,7 @@ def build(
     with none_left_over(), _seldom_collected():
         for page, _ in wanted:
             if page.begin:
-                tell(f"figures of {page.path}")
+                tell(f"drawing for {page.path}")
                 page.begin()
         for number, (page, made_of) in enumerate(sorted(wanted, key=lambda one: one[0].begin is not None), 1):
             tell(f"{number:,} of {len(wanted):,} files, {page.path}")

@@ -19,8 +19,8 @@ columns separator, dataset, split, scene, target, metric, value and, for metrics
 \b
 stemtree results import museval_out --format museval --name open-unmix
 stemtree results import scores.csv --format csv --dataset sisec2016 \\
-  --map separator=system --map value=median --metric SDR=sdr_sisec2016@1 \\
-  --unit dB --better higher --oracle IBM
+  --map separator=system --map split=subset --map scene=track --map value=median \\
+  --metric SDR=sdr_sisec2016@1 --unit dB --better higher --oracle IBM
 """
 
 _OPTIONS: Final = (

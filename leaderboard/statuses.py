@@ -1,4 +1,4 @@
-"""Statuses of cells and scores in words. Files keep them as they are."""
+"""Statuses and reasons of cells and scores in words. Files keep them as they are."""
 
 from __future__ import annotations
 
